@@ -2,9 +2,7 @@
 
 use httpfsm::config::ServerConfig;
 use httpfsm_blocking::{Blocking, Server};
-use httpfsm_transport_kit::{
-    Application, Kit, OBLIGATIONS, Plan, Report, Served, ToyLayer, before_http, check, listener_info,
-};
+use httpfsm_transport_kit::{Application, Plan, Report, Served, ToyLayer, before_http, check, listener_info};
 
 fn on(transport: Blocking) -> Report {
     // Its workers may block, so a blocking function needs no other place to run.
@@ -33,17 +31,13 @@ fn one_worker_keeps_what_is_owed() {
     on(Blocking::default().workers(1)).assert();
 }
 
-/// But for names, which are those of the sockets.
 #[test]
-fn listeners_with_a_layer_keep_what_is_owed() -> std::io::Result<()> {
-    let all = OBLIGATIONS.iter().map(|obligation| obligation.name);
-    let kit = Kit::default().only(all.filter(|name| *name != "names"))?;
-    let report = kit.check(&|plan: Plan, application: Application| {
+fn listeners_with_a_layer_keep_what_is_owed() {
+    let report = check(&|plan: Plan, application: Application| {
         let server =
             plan.on_listeners(Blocking::default(), |listener| listener.layer(|_| Ok(ToyLayer::server())))?;
         let server = server.serve(application.blocking(httpfsm_transport::Inline))?;
         Ok(Served::through(server, ToyLayer::client))
     });
     report.assert();
-    Ok(())
 }

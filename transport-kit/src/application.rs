@@ -11,15 +11,14 @@ use bytes::Bytes;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{Job, Spawner};
+use httpfsm_transport::{Job, Spawner, Threads};
 
 use self::bodies::{Duplex, Frames, FramesEnd};
 use self::reading::{read, read_blocking, upload};
-use self::tasks::Threads;
 pub(crate) use self::tasks::{Task, Tasks};
 use crate::memory::Jobs;
 use crate::record::{PartLog, Record};
-use crate::sum::{Sum, pattern};
+use crate::sum::{Sum, noise, pattern};
 
 mod bodies;
 mod reading;
@@ -107,10 +106,13 @@ impl Application {
             }
             "/endless" => {
                 let log = log.of("source");
-                let frame = Bytes::from(pattern(0, 64 << 10));
+                let mut made = 0;
+                // A layer that compresses would send any other for ever.
                 Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                    let frame = noise(made, 64 << 10);
+                    made += frame.len();
                     log.bytes(&frame);
-                    Poll::Ready(Frame::Data(frame.clone()))
+                    Poll::Ready(Frame::Data(frame.into()))
                 }))
             }
             "/whole" => Response::bytes(pattern(0, number("bytes").unwrap_or_default())),

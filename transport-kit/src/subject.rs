@@ -95,6 +95,8 @@ pub struct Served {
     pub(crate) handle: ServerHandle,
     pub(crate) connect: Option<Connect>,
     pub(crate) has_resets: bool,
+    /// Whether a connection that is made for [`Ends`] has these addresses.
+    pub(crate) has_ends: bool,
 }
 
 /// What two sockets hold, at least: scripts send as much before anybody reads it.
@@ -113,7 +115,7 @@ impl Served {
         connect: impl Fn(Ends) -> io::Result<W> + Send + Sync + 'static,
     ) -> Self {
         let connect = move |ends| connect(ends).map(|wire| Box::new(wire) as Box<dyn Wire>);
-        Self { handle, connect: Some(Arc::new(connect)), has_resets: true }
+        Self { handle, connect: Some(Arc::new(connect)), has_resets: true, has_ends: true }
     }
 
     /// A server that listens over TCP, and whose [listeners](httpfsm_transport::Listener::layer) have a layer. The kit
@@ -121,8 +123,8 @@ impl Served {
     /// [done](established) before anything else.
     ///
     /// A server that closes such a connection with the peer's first bytes unread resets it, so resets are not looked at, as
-    /// with [`without_resets`](Self::without_resets). The addresses are those of the sockets, and not of [`Ends`], so all
-    /// but "names" is kept:
+    /// with [`without_resets`](Self::without_resets). The addresses are those of the sockets, and not of [`Ends`], so
+    /// neither is "names":
     ///
     /// ```
     /// use httpfsm_tokio::Tokio;
@@ -147,7 +149,7 @@ impl Served {
             let stream = sockets::connect(address, ends.capacity == SMALL, PATIENCE)?;
             Ok(established(Layered::new(SocketWire::new(stream), layer())))
         };
-        Self::over(handle, connect).without_resets()
+        Self { has_ends: false, ..Self::over(handle, connect).without_resets() }
     }
 
     /// The connections have no resets: [`Wire::reset`] is an end as any other, at both ends, and [`Wire::is_lost`] tells
@@ -161,7 +163,7 @@ impl Served {
 
 impl From<ServerHandle> for Served {
     fn from(handle: ServerHandle) -> Self {
-        Self { handle, connect: None, has_resets: true }
+        Self { handle, connect: None, has_resets: true, has_ends: false }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Bytes by their number and a checksum that their order changes, and bytes to send that show where they stood.
+//! Bytes by their number and a checksum that their order changes, and bytes to send: some that show where they stood, and
+//! some that nothing makes fewer of.
 
 use std::fmt;
 
@@ -43,4 +44,15 @@ impl fmt::Display for Sum {
 /// Printable bytes that repeat only after 26 * 257 of them.
 pub(crate) fn pattern(from: usize, bytes: usize) -> Vec<u8> {
     (from..from + bytes).map(|at| b"abcdefghijklmnopqrstuvwxyz"[(at + at / 257) % 26]).collect()
+}
+
+/// Bytes that no compression makes fewer of, as if by chance: those of `splitmix64` at their places.
+pub(crate) fn noise(from: usize, bytes: usize) -> Vec<u8> {
+    let byte = |at: usize| {
+        let seed = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) as u8
+    };
+    (from..from + bytes).map(byte).collect()
 }

@@ -6,11 +6,12 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
 
 use httpfsm_tokio::{BlockingPool, Io, Stream};
 use httpfsm_transport::memory::pair;
-use httpfsm_transport::{Accepted, Layered, ListenerInfo, Wire};
+use httpfsm_transport::{Accepted, Layered, ListenerInfo, Threads, Wire, block_on};
 use httpfsm_transport_kit::{
     Application, Ends, Kit, Plan, PrefacedConnections, Report, Served, ToyLayer, before_http_over,
     established,
@@ -56,6 +57,22 @@ fn assert_all_but(report: &Report, not_run: &[&str]) {
 #[test]
 fn wires_in_memory_keep_what_is_owed() {
     let report = check(&Kit::default(), true, |ends| Ok(pair(ends.capacity)));
+    assert_all_but(&report, &NO_LISTENER);
+}
+
+/// Each connection has a thread, and so has what blocks.
+#[test]
+fn wires_in_memory_without_a_runtime_keep_what_is_owed() {
+    let report = Kit::default().check(&|plan: Plan, application: Application| {
+        let server = plan.connections(Threads, application)?;
+        Ok(Served::over(server.handle(), move |ends: Ends| {
+            let (wire, peer) = pair(ends.capacity);
+            if let Ok(connection) = server.serve_connection(wire, ends.peername, ends.sockname) {
+                thread::Builder::new().spawn(|| block_on(connection))?;
+            }
+            Ok(peer)
+        }))
+    });
     assert_all_but(&report, &NO_LISTENER);
 }
 

@@ -6,9 +6,7 @@ use std::thread;
 
 use httpfsm::config::ServerConfig;
 use httpfsm_tokio::{BlockingPool, Server, Tokio};
-use httpfsm_transport_kit::{
-    Application, Kit, OBLIGATIONS, Plan, Report, Served, ToyLayer, before_http, check, listener_info,
-};
+use httpfsm_transport_kit::{Application, Plan, Report, Served, ToyLayer, before_http, check, listener_info};
 use tokio::runtime::{Builder, Handle};
 
 fn on(runtime: &Handle) -> Report {
@@ -46,13 +44,10 @@ fn a_current_thread_runtime_keeps_what_is_owed() {
     on(&handle).assert();
 }
 
-/// But for names, which are those of the sockets.
 #[test]
 fn listeners_with_a_layer_keep_what_is_owed() {
     let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
-    let all = OBLIGATIONS.iter().map(|obligation| obligation.name);
-    let kit = Kit::default().only(all.filter(|name| *name != "names")).unwrap();
-    let report = kit.check(&|plan: Plan, application: Application| {
+    let report = check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
         let server =
             plan.on_listeners(Tokio::default(), |listener| listener.layer(|_| Ok(ToyLayer::server())))?;

@@ -94,6 +94,18 @@ impl ServerHandle {
     /// KiB, which it lends to one after another; a connection takes some 2 KiB; and what the application holds is its own.
     /// When the server is [`gone`](Self::gone) it holds nothing, except for bodies and pieces that the application has not
     /// dropped, which worker threads (`httpfsm-blocking`) do soon afterwards, and for files that are being closed.
+    ///
+    /// Who finds no room is told to [`Subscriber::no_room`](httpfsm::handler::Subscriber::no_room).
+    ///
+    /// ```
+    /// use httpfsm_transport::ServerHandle;
+    ///
+    /// fn gauges(server: &ServerHandle) -> String {
+    ///     let memory = server.memory();
+    ///     format!("{} bytes in memory, {} in temporary files\n", memory.total(), memory.spooled)
+    /// }
+    /// # drop(gauges);
+    /// ```
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
         self.shared.ledger.memory()

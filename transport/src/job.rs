@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::{error, fmt, io};
+use std::{error, fmt, io, thread};
 
 use crate::lock::lock;
 use crate::may_block::BlockingScope;
@@ -44,7 +44,8 @@ impl From<NoThread> for io::Error {
 /// Runs the work at once, where it is asked for: for tests, for work that is short, and for transports that call handlers
 /// on threads which may block, as the blocking one does. Elsewhere that is the thread that polls the connection, which
 /// stands still meanwhile; work that reads the request's body there gets an error instead of bytes that have not come
-/// ([`BodyReader`](crate::BodyReader)).
+/// ([`BodyReader`](crate::BodyReader)). So it is not for `sync` functions that read bodies; take [`Threads`] there, or the
+/// pool of a runtime.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;
 
@@ -52,6 +53,39 @@ impl Spawner for Inline {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         work();
         Ok(())
+    }
+}
+
+/// Runs each piece of work on a new thread: for programs without a runtime, and for tests. A `sync` function, and each step
+/// of a body that is in a file, begins one, so there are as many as work at once. Where there is a runtime, its pool is
+/// quicker.
+///
+/// ```
+/// use std::io;
+/// use std::sync::Arc;
+///
+/// use httpfsm::config::ServerConfig;
+/// use httpfsm::handler::Request;
+/// use httpfsm_transport::{BodyReader, Connections, Threads, sync};
+///
+/// # fn main() -> io::Result<()> {
+/// // It waits for its body, which whoever polls the connection receives meanwhile, on another thread.
+/// let count = sync(Threads, |mut request: Request| -> io::Result<String> {
+///     let bytes = io::copy(&mut BodyReader::new(request.take_body()), &mut io::sink())?;
+///     Ok(format!("{bytes} bytes\n"))
+/// });
+/// let server = Connections::new(ServerConfig::default(), Arc::new(Threads), count)?;
+/// # drop(server);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Threads;
+
+impl Spawner for Threads {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        let thread = thread::Builder::new().name("httpfsm-blocking".to_owned());
+        thread.spawn(work).map(drop).map_err(|_| NoThread)
     }
 }
 

@@ -68,7 +68,7 @@ pub use driver::Driver;
 pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
 pub use incoming::{Incoming, IncomingHandler, IncomingIter, IncomingRequest, IncomingResponse, incoming};
-pub use job::{Inline, Job, NoThread, Spawner};
+pub use job::{Inline, Job, NoThread, Spawner, Threads};
 pub use layer::{Layer, LayerError};
 pub use layered::Layered;
 pub use listener::{

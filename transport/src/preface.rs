@@ -27,17 +27,22 @@ use crate::layer::{Layer, LayerError};
 /// [`Listener::preface`](crate::Listener::preface) gives to whoever makes the preface; handlers see it only if the preface
 /// puts it among its [extensions](PrefaceRead::extension).
 ///
-/// A line that names the peer, before HTTP:
+/// A line that names the peer, before HTTP, from a proxy on this machine and from nobody else:
 ///
 /// ```
 /// use httpfsm::error::Rule;
 /// use httpfsm::peer::Peer;
 /// use httpfsm_transport::{Listener, Preface, PrefaceRead, PrefaceVerdict, SocketOptions};
 ///
-/// struct From;
+/// struct From {
+///     is_proxy: bool,
+/// }
 ///
 /// impl Preface for From {
 ///     fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict {
+///         if !self.is_proxy {
+///             return PrefaceVerdict::Refused(Rule::Preface);
+///         }
 ///         let Some(end) = bytes.windows(2).position(|end| end == b"\r\n") else { return PrefaceVerdict::NeedsMore };
 ///         let line = std::str::from_utf8(&bytes[..end]).unwrap_or_default();
 ///         match line.strip_prefix("FROM ").map(str::parse) {
@@ -49,7 +54,10 @@ use crate::layer::{Layer, LayerError};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let address = "127.0.0.1:0".parse().expect("this is an address");
-/// let listener = Listener::tcp(address, &SocketOptions::default())?.preface(|_| From).behind_proxies();
+/// let listener = Listener::tcp(address, &SocketOptions::default())?
+///     // Who has connected; `peername` of the preface comes in its place later.
+///     .preface(|info| From { is_proxy: matches!(info.peername, Peer::Ip(address) if address.ip().is_loopback()) })
+///     .behind_proxies();
 /// // `Server::new(config).listener(listener)`
 /// # drop(listener);
 /// # Ok(())

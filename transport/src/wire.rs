@@ -86,7 +86,8 @@ pub trait Wire: Send + Unpin + 'static {
     }
 
     /// Whether the connection is lost (reset by the peer, or by probes without a reply), though nothing is read that
-    /// would say so. Asked every few seconds while the input must wait; `false` by default.
+    /// would say so. Asked every few seconds while the input must wait. A socket keeps it as its error (`take_error`).
+    /// `false` by default; then a handler that reads no more works on for a peer that has reset the connection.
     fn is_lost(&mut self) -> bool {
         false
     }

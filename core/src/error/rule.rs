@@ -114,7 +114,8 @@ rules! {
         ResponseTimeout,
         /// The application did not respond in time after the peer had ended its input.
         PeerEnded,
-        /// The server has as many requests as it may have.
+        /// The server has as many requests as it may have (`maximum_simultaneous_requests`), or no room for this one
+        /// (`max_buffered_bytes`, `max_spooled_bytes`).
         Busy,
         /// The channel has as many requests without a response as it may have.
         SimultaneousRequests,

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use super::control::Waiter;
 
 /// What a server holds, in bytes. The parameter `max_buffered_bytes` bounds [`total`](Self::total) and
-/// [`promised`](Self::promised) together, and `max_spooled_bytes` bounds [`spooled`](Self::spooled).
+/// [`promised`](Self::promised) together, and `max_spooled_bytes` bounds [`spooled`](Self::spooled). What is granted where
+/// there is no room, 4 KiB of input and of output for each connection among it, counts here as well, so `total` may be above
+/// the limit: [`max_buffered_bytes`](crate::config::ServerConfig::max_buffered_bytes) says by what.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct MemoryUse {

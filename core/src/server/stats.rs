@@ -6,11 +6,12 @@ use crate::channel::ChannelStats;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct ServerStats {
-    /// Channels that are open now.
+    /// Channels that are open now. A connection that was admitted counts as one, also while what comes before HTTP on it is
+    /// read, and if it ends then.
     pub n_channels: u64,
     /// The most channels that were open at once.
     pub most_channels: u64,
-    /// Channels opened.
+    /// Channels opened, counted as in [`n_channels`](Self::n_channels).
     pub opened: u64,
     /// Channels closed.
     pub closed: u64,

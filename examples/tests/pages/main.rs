@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 mod names;
 mod pipe;
 mod programs;
+mod transport;
 
 /// The repository.
 fn root() -> &'static Path {

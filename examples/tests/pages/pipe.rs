@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
-use httpfsm_tokio::BlockingPool;
-use httpfsm_transport::Wire;
-use httpfsm_transport_kit::{Application, Ends, Kit, Plan, Served};
-use tokio::runtime::{Builder, Handle};
+use futures_lite::future::block_on;
+use httpfsm_transport::{Threads, Wire};
+use httpfsm_transport_kit::{Application, Ends, Plan, Served, check};
 
 use crate::root;
 
@@ -125,27 +125,29 @@ impl Drop for End {
 }
 
 #[test]
-fn the_page_has_this_wire() {
+fn the_page_has_this_wire_and_this_check() {
     let page = std::fs::read_to_string(root().join("docs/transport.md")).expect("the page");
     let own = include_str!("pipe.rs");
     let begin = own.find("/// One direction.").expect("its beginning");
     let end = own.find("\n#[test]").expect("its end");
     assert!(page.contains(own[begin..end].trim_end()), "the page has another wire");
+    // The lines on the page are four blanks further left.
+    let begin = own.rfind("    let report = check(").expect("the check");
+    let end = own.rfind("    report.assert();").expect("its end");
+    let lines: Vec<_> = own[begin..end].lines().map(|line| &line[4..]).collect();
+    assert!(page.contains(&lines.join("\n")), "the page has another check");
 }
 
 #[test]
 fn the_wire_of_the_page_keeps_what_is_owed() {
-    let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let report = Kit::default().check(&|plan: Plan, application: Application| {
-        let _inside = runtime.enter();
-        let server = plan.connections(BlockingPool, application)?;
-        let (handle, runtime) = (server.handle(), Handle::current());
-        Ok(Served::over(handle, move |ends: Ends| {
-            let (near, far) = pair(ends.capacity);
-            if let Ok(connection) = server.serve_connection(near, ends.peername, ends.sockname) {
-                drop(runtime.spawn(connection));
+    let report = check(&|plan: Plan, application: Application| {
+        let server = plan.connections(Threads, application)?;
+        Ok(Served::over(server.handle(), move |ends: Ends| {
+            let (peer, wire) = pair(ends.capacity);
+            if let Ok(connection) = server.serve_connection(wire, ends.peername, ends.sockname) {
+                thread::Builder::new().spawn(|| block_on(connection))?;
             }
-            Ok(far)
+            Ok(peer)
         }))
     });
     report.assert();

@@ -16,7 +16,7 @@ use httpfsm_transport::{
     Established, Inline, Layer, LayerError, Listener, ServerHandle, SocketOptions, Spawner, Transport,
     block_on,
 };
-use httpfsm_transport_kit::{Application, Kit, OBLIGATIONS, Plan, Report, Served};
+use httpfsm_transport_kit::{Application, Plan, Report, Served, check};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig as TlsConfig, StreamOwned};
 use tokio::runtime::Runtime;
@@ -326,13 +326,10 @@ impl Layer for TlsClient {
     }
 }
 
-/// All but for names, which are those of the sockets.
-fn check<T: Transport, S: Spawner + Clone + Sync>(make: impl Fn() -> T + Sync, spawner: S) -> Report {
-    let all = OBLIGATIONS.iter().map(|obligation| obligation.name);
-    let kit = Kit::default().only(all.filter(|name| *name != "names")).unwrap();
+fn kept<T: Transport, S: Spawner + Clone + Sync>(make: impl Fn() -> T + Sync, spawner: S) -> Report {
     let (tls, client) = configs();
     let runtime = Runtime::new().unwrap();
-    kit.check(&|plan: Plan, application: Application| {
+    check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
         let (tls, client) = (Arc::clone(&tls), Arc::clone(&client));
         let server = plan.on_listeners(make(), |listener| {
@@ -347,10 +344,10 @@ fn check<T: Transport, S: Spawner + Clone + Sync>(make: impl Fn() -> T + Sync, s
 
 #[test]
 fn on_the_blocking_transport_it_keeps_what_is_owed() {
-    check(httpfsm_blocking::Blocking::default, Inline).assert();
+    kept(httpfsm_blocking::Blocking::default, Inline).assert();
 }
 
 #[test]
 fn on_tokio_it_keeps_what_is_owed() {
-    check(httpfsm_tokio::Tokio::default, BlockingPool).assert();
+    kept(httpfsm_tokio::Tokio::default, BlockingPool).assert();
 }

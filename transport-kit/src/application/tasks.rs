@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::thread;
 
-use httpfsm_transport::{NoThread, Spawner, block_on};
+use httpfsm_transport::{Threads, block_on};
 
 /// A piece of work that outlives its request.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -14,17 +14,9 @@ pub(crate) trait Tasks: Send + Sync {
     fn spawn(&self, task: Task);
 }
 
-/// A thread for each task, and for each piece of blocking work.
-pub(crate) struct Threads;
-
+/// A thread for each task.
 impl Tasks for Threads {
     fn spawn(&self, task: Task) {
         drop(thread::spawn(|| block_on(task)));
-    }
-}
-
-impl Spawner for Threads {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        thread::Builder::new().spawn(work).map(drop).map_err(|_| NoThread)
     }
 }

@@ -105,7 +105,15 @@ pub(crate) fn eviction(bench: &Bench<'_>) -> Result<(), String> {
                 Err(_) if began.elapsed() > bench.patience => {
                     return Err("No idle connection makes room.".to_owned());
                 }
-                Err(_) => running.record.forget_refusal(),
+                Err(_) => {
+                    running.record.forget_refusal();
+                    // A further attempt before the evicted one has closed would evict another. Where none was idle yet,
+                    // none closes.
+                    let refused = Instant::now();
+                    while running.server.stats().n_channels == 2 && refused.elapsed() < bench.patience / 10 {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
             }
         };
         peers.push(peer);

@@ -18,8 +18,12 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let v6 = has_ipv6().then(|| SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
     let (running, path) = start(bench, [v4].into_iter().chain(v6).collect())?;
-    if running.is_own() {
+    if running.served.has_ends {
         return own_names(&running);
+    }
+    if running.is_own() {
+        bench.need("the addresses of its sockets, and the subject connects by a function");
+        return running.stop();
     }
     let addresses: Vec<_> = ip_addresses(&running).collect();
     let mut peers = Vec::new();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, RunningServer};
 use crate::script::{get, post_head};
-use crate::sum::pattern;
+use crate::sum::{noise, pattern};
 
 /// More than the sockets of the loopback and all windows hold.
 const BOUND: u64 = 64 << 20;
@@ -32,23 +32,21 @@ pub(crate) fn input(bench: &Bench<'_>) -> Result<(), String> {
     let running = bench.start(|_| ())?;
     let mut peer = running.connect()?;
     peer.send(post_head("/read-late", 1 << 29))?;
-    let (piece, mut sent) = (pattern(0, 64 << 10), 0);
-    let began = Instant::now();
-    let mut moved = began;
+    let (mut sent, mut moved) = (0, Instant::now());
     while moved.elapsed() < 3 * STILL {
-        let more = peer.send_some(&piece)? as u64;
+        let more = peer.send_some(&noise(sent, 64 << 10))?;
         sent += more;
         if more > 0 {
             moved = Instant::now();
         }
-        if sent > BOUND {
+        if sent as u64 > BOUND {
             return Err(format!("{sent} bytes were taken of a body that nobody reads."));
         }
     }
     running.record.open_gate("read");
     running.wait("The body is not read on.", || running.record.bytes(0) > 0)?;
     let began = Instant::now();
-    while peer.send_some(&piece)? == 0 {
+    while peer.send_some(&noise(sent, 64 << 10))? == 0 {
         if began.elapsed() > bench.patience {
             return Err("The peer's bytes are not taken when the handler reads.".to_owned());
         }
@@ -67,12 +65,17 @@ pub(crate) fn lost_unread(bench: &Bench<'_>) -> Result<(), String> {
     peer.send(post_head("/never", 1 << 29))?;
     running.wait("The handler is not called.", || running.record.open() == 1)?;
     let mut other = running.connect()?;
-    let (piece, mut still) = (pattern(0, 64 << 10), 0);
+    let (mut sent, mut still) = (0, 0);
     // That nothing is taken for a while may be a machine that is busy. The server responds to others meanwhile, and
     // takes none of it, several times: it does not read.
     while still < 3 {
         still += 1;
-        while peer.send_some(&piece)? > 0 {
+        loop {
+            let more = peer.send_some(&noise(sent, 64 << 10))?;
+            if more == 0 {
+                break;
+            }
+            sent += more;
             still = 0;
         }
         other.received.clear();

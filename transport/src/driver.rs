@@ -277,8 +277,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Whether the channel is told that the connection is lost, since its layer has panicked when it was asked what it
     /// holds: the task would hear of that only when something else wakes it.
-    #[inline]
+    #[inline(always)]
     fn is_layer_lost(&mut self, now: &Now<'_>) -> bool {
+        self.wire.as_ref().is_some_and(Stack::has_panicked) && self.lose_layer(now)
+    }
+
+    #[cold]
+    fn lose_layer(&mut self, now: &Now<'_>) -> bool {
         let Some(text) = self.wire.as_ref().and_then(Stack::panic) else { return false };
         let error = LayerError::own(text).into();
         let is_told = self.channel.handle(now, Input::Disconnected).is_ok();

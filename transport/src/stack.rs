@@ -17,8 +17,16 @@ pub(crate) enum Stack<W> {
 }
 
 impl<W: Wire> Stack<W> {
+    /// Whether it has a layer that has panicked.
+    #[inline(always)]
+    pub(crate) fn has_panicked(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Layered(wire) => wire.layer().panic().is_some(),
+        }
+    }
+
     /// What the panic of its layer said, if that has panicked.
-    #[inline]
     pub(crate) fn panic(&self) -> Option<&str> {
         match self {
             Self::Plain(_) => None,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpfsm::channel::{CompiledConfig, Facts, NotAccepted};
 use httpfsm::config::ChannelConfig;
+use httpfsm::error::Rule;
 use httpfsm::response::ResponseRef;
 use httpfsm::{Channel, Fields, Status};
 use httpfsm_blocking::{Connection, Event, Stream, connection};
@@ -112,4 +113,16 @@ fn a_socket_that_is_given_back_without_a_request_blocks() {
     });
     block_on(ThreadConnection(connection).echo_on_socket(4)).unwrap();
     assert_eq!(&later.join().unwrap(), b"more");
+}
+
+/// Facts that refuse the first request are known to the machine before anything is read.
+#[test]
+fn a_connection_is_opened_with_the_facts_it_is_given() {
+    let (_client, served) = UnixStream::pair().unwrap();
+    let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+    let facts = Facts::default().with_refusal(Some(Rule::Preface));
+    let mut connection = connection(served, compiled, facts).unwrap();
+    assert!(matches!(connection.next_event(), Some(Event::Opened)));
+    let event = connection.next_event();
+    assert!(matches!(event, Some(Event::Refused(error)) if error.rule == Rule::Preface), "{event:?}");
 }

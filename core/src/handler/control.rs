@@ -33,11 +33,11 @@ pub struct ConnectionInfo {
     pub peername: Peer,
     /// This end.
     pub sockname: Peer,
-    /// `http`, or `https` behind TLS: the listener's, or the parameter `url_scheme`.
+    /// `http`, or `https` behind TLS: the layer's, the listener's, or the parameter `url_scheme`.
     pub scheme: Cow<'static, str>,
     /// The channel's name (`server.clisrv_17`), never used twice by one server.
     pub channel: String,
-    /// What the listener and the wire know beside.
+    /// What the listener, the wire, a preface and a layer know beside.
     pub extensions: Extensions,
 }
 

@@ -204,7 +204,7 @@ fn a_handshake_over_a_narrow_connection_is_done_in_pieces() {
 
 /// A layer without a handshake: it inverts each byte.
 #[derive(Default)]
-struct Inverse {
+pub(crate) struct Inverse {
     plain: Vec<u8>,
     ended: bool,
 }
@@ -235,7 +235,7 @@ impl Layer for Inverse {
     fn end(&mut self, _: &mut Vec<u8>) {}
 }
 
-fn inverse(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn inverse(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|byte| !byte).collect()
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod ends;
+mod extensions;
 mod handshake;
 mod panics;
 mod preface;

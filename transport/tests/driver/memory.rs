@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{
-    Body, BodyFailure, ConnectionInfo, Failure, Frame, Handler, MemoryUse, Request, Response, Subscriber,
+    Body, BodyFailure, ConnectionInfo, Failure, Frame, Handler, MemoryUse, Request, ReservedMemory, Response,
+    Subscriber,
 };
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 use httpfsm_transport::{Held, Wire};
@@ -182,7 +183,7 @@ pub(crate) fn fill<H: Handler>(server: &mut MemoryServer<H>, limit: usize) -> Ve
 }
 
 #[test]
-fn bodies_without_room_wait_in_order_and_are_served_as_others_are_read() {
+fn bodies_without_room_wait_and_are_served_as_others_are_read() {
     for bodies in [Bodies::Streamed, Bodies::Whole] {
         let (mut config, gate) = (config(100_000), Gate::default());
         config.channel.bodies = Some(bodies);
@@ -204,6 +205,47 @@ fn bodies_without_room_wait_in_order_and_are_served_as_others_are_read() {
         let refused = responses.iter().filter(|text| text.starts_with("HTTP/1.1 503 ")).count();
         assert!(served > 0, "{bodies:?}: {served} served, {refused} refused");
     }
+}
+
+#[test]
+fn bodies_and_pieces_get_room_in_the_order_in_which_they_asked_for_it() {
+    let config = ServerConfig { room_timeout: None, ..config(16 * KIB) };
+    let reserved = Arc::<Mutex<Vec<ReservedMemory>>>::default();
+    let its = Arc::clone(&reserved);
+    let mut server = MemoryServer::new(config, move |mut request: Request| {
+        let reserved = Arc::clone(&its);
+        async move {
+            if request.path() == "/piece" {
+                let piece = request.memory().reserve(2000).await.unwrap();
+                reserved.lock().unwrap().push(piece);
+                return "reserved";
+            }
+            let _ = request.body().next_data().await;
+            std::future::pending().await
+        }
+    });
+    let others = fill(&mut server, 16 * KIB);
+    let body = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n";
+    let piece = "GET /piece HTTP/1.1\r\nHost: a\r\n\r\n";
+    let late = [body, piece, body, piece].map(|request| {
+        let client = server.connect().unwrap();
+        client.send(request);
+        server.run();
+        client
+    });
+    let mut order = Vec::new();
+    // Each gives back the room of some 1000 bytes.
+    for other in &others {
+        if order.len() == late.len() {
+            break;
+        }
+        reset(&mut server, [other]);
+        let served = late.iter().enumerate().filter(|(_, client)| !client.take().is_empty());
+        order.extend(served.map(|(n, _)| n));
+    }
+    assert_eq!(order, [0, 1, 2, 3]);
+    reserved.lock().unwrap().clear();
+    end(&mut server, others.iter().chain(&late));
 }
 
 #[test]

@@ -57,7 +57,8 @@ async fn talk(upgrade: Upgrade, chat: Chat) -> Result<(), Error> {
     // Where there is no connection, it was lost, and nobody is to be told.
     let Ok(connection) = upgrade.connection().await else { return Ok(()) };
     let connection = FuturesIo::new(connection).compat();
-    let config = WebSocketConfig::default().max_message_size(Some(LONGEST));
+    // A message is judged when its frame is whole, a frame when it begins.
+    let config = WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
     let mut socket = WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await;
     let mut heard = chat.0.subscribe();
     socket.send(Message::text("welcome")).await?;

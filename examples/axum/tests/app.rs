@@ -176,3 +176,15 @@ fn no_other_server_is_in_the_lock_file() {
         assert!(!lock.contains(&format!("name = \"{name}\"")), "{name} is in the lock file");
     }
 }
+
+/// Its length is enough: what would follow is not kept.
+#[test]
+fn a_message_of_the_chat_that_is_too_long_ends_the_connection_when_it_begins() {
+    let program = Program::start("tokio");
+    let uri = format!("ws://{}/chat", program.address);
+    let (mut socket, _) = tungstenite::client(uri, program.connect()).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("welcome"));
+    let text_of_16_mib = [&[0x81, 0x80 | 127][..], &(16_u64 << 20).to_be_bytes(), &[0; 4]].concat();
+    socket.get_mut().write_all(&text_of_16_mib).unwrap();
+    assert!(socket.read().is_err());
+}

@@ -77,9 +77,8 @@ async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either
     };
     // Where it was the request's body that failed, the server in front has responded by itself.
     let Ok(mut response) = response else { return failed(StatusCode::BAD_GATEWAY) };
-    let (switches, version) = (response.status() == StatusCode::SWITCHING_PROTOCOLS, response.version());
-    pass_on(response.headers_mut(), version, switches)?;
-    match upgrade {
+    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    match upgrade.filter(|_| names_websocket(response.headers())) {
         Some(upgrade) if switches => {
             let upstream = hyper::upgrade::on(&mut response);
             tokio::spawn(tunnel(upgrade, upstream));
@@ -87,6 +86,8 @@ async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either
         None if switches => return failed(StatusCode::BAD_GATEWAY),
         _ => {}
     }
+    let version = response.version();
+    pass_on(response.headers_mut(), version, switches)?;
     Ok(response.map(Either::Left))
 }
 
@@ -95,9 +96,11 @@ fn pass_on(fields: &mut HeaderMap, version: Version, websocket: bool) -> Result<
     let options =
         fields.get_all(header::CONNECTION).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let options = options.collect::<Vec<_>>().join(",");
+    // `Host` says where a request goes: the client does not leave that to the proxy by naming it.
+    let options = options.split(',').map(str::trim).filter(|name| !name.eq_ignore_ascii_case("host"));
     let length = fields.contains_key(header::TRANSFER_ENCODING).then_some("content-length");
-    for name in options.split(',').chain(NOT_PASSED_ON.split(' ')).chain(length) {
-        fields.remove(name.trim());
+    for name in options.chain(NOT_PASSED_ON.split(' ')).chain(length) {
+        fields.remove(name);
     }
     fields.append(header::VIA, format!("{version:?} httpfsm").parse()?); // RFC 9110 section 7.6.3
     if websocket {

@@ -160,7 +160,7 @@ fn fields_of_one_connection_are_not_passed_on_and_who_asks_is_told() {
         write!(connection.get_mut(), "HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{head}")
     }));
     let (response, _) = proxy.ask(
-        "GET http://b:81/path?query HTTP/1.1\r\nHost: b:81\r\nConnection: close, x-hop,\tX-Other\r\nX-Hop: 1\r\n\
+        "GET http://b:81/path?query HTTP/1.1\r\nHost: b:81\r\nConnection: close, x-hop,\tX-Other, Host\r\nX-Hop: 1\r\n\
          X-Other: 1\r\nKeep-Alive: 1\r\nProxy-Connection: 1\r\nTE: trailers\r\nX-End: 1\r\nVia: 1.0 first\r\n\
          Forwarded: for=forged\r\nX-Forwarded-For: forged\r\n\r\n",
     );
@@ -283,6 +283,16 @@ fn tunnels_and_traces_are_refused_and_h2c_does_not_pass() {
                HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     let (response, _) = proxy.ask(h2c);
     assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+}
+
+#[test]
+fn an_upstream_that_switches_to_another_protocol_than_was_asked_for_is_a_bad_gateway() {
+    let websocket = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: websocket\r\n\r\n";
+    for fields in ["Connection: upgrade\r\nUpgrade: h2c\r\n", "Connection: upgrade\r\n"] {
+        let response = format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n");
+        let (response, _) = Proxy::before(upstream_that_says(response.leak())).ask(websocket);
+        assert!(response.starts_with("HTTP/1.1 502 "), "{fields:?}: {response}");
+    }
 }
 
 #[tokio::test]

@@ -105,7 +105,12 @@ pub(crate) fn eviction(bench: &Bench<'_>) -> Result<(), String> {
                 Err(_) if began.elapsed() > bench.patience => {
                     return Err("No idle connection makes room.".to_owned());
                 }
-                Err(_) => running.record.forget_refusal(),
+                Err(_) => {
+                    // Who comes before that place is free has another connection closed.
+                    running
+                        .wait("No idle connection makes room.", || running.server.stats().n_channels < 2)?;
+                    running.record.forget_refusal();
+                }
             }
         };
         peers.push(peer);

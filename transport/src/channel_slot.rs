@@ -51,10 +51,16 @@ impl ChannelSlot {
         }
     }
 
-    /// Notes since when the connection is idle, or that it is not (`NEVER`).
+    /// Notes that the connection is idle at this time, or that it is not. One that was idle before is so since then: what
+    /// wakes it, as half a record of a layer does, makes it no younger.
     #[inline]
-    pub(crate) fn set_idle_since(&self, idle_since: u64) {
-        self.entry.registration.set_idle_since(idle_since);
+    pub(crate) fn note_idle(&self, at: Option<u64>) {
+        let registration = &self.entry.registration;
+        match at {
+            None => registration.set_idle_since(NEVER),
+            Some(at) if registration.idle_since() == NEVER => registration.set_idle_since(at),
+            Some(_) => {}
+        }
     }
 
     /// Whether the connection is to close when it is idle.
@@ -72,14 +78,14 @@ impl ChannelSlot {
     /// Moves the slot to another owner, which reports the end of the channel; this one does nothing any more.
     pub(crate) fn hand_over(&mut self) -> Self {
         // It may have been idle before this wake-up, and nobody would close it for another.
-        self.set_idle_since(NEVER);
+        self.note_idle(None);
         Self { shared: self.shared.take(), entry: self.entry.hand_over() }
     }
 
     /// The end of the channel, with what it has counted. Only the first call counts.
     pub(crate) fn end(&mut self, stats: ChannelStats) {
         if let Some(shared) = self.shared.take() {
-            self.set_idle_since(NEVER);
+            self.note_idle(None);
             self.entry.remove(&shared);
             self.report(&shared, stats);
         }
@@ -88,7 +94,7 @@ impl ChannelSlot {
     /// The end of the channel, whose handler runs on until `until`. `None` if the end was reported before.
     pub(crate) fn outlive(&mut self, stats: ChannelStats, until: u64) -> Option<Orphan> {
         let shared = self.shared.take()?;
-        self.set_idle_since(NEVER);
+        self.note_idle(None);
         // Before the channel is reported: the server is not gone in between.
         shared.begin_orphan();
         let orphan = Orphan { entry: self.entry.hand_over(), shared, until };

@@ -236,6 +236,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
         };
         wake_up.received = true;
+        self.slot.note_idle(None);
         let _ = self.channel.handle(&wake_up.now, input);
         Poll::Ready(true)
     }
@@ -367,7 +368,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return true;
         }
         let is_idle = self.channel.state() == State::Idle;
-        self.slot.set_idle_since(if is_idle { at } else { NEVER });
+        self.slot.note_idle(is_idle.then_some(at));
         let due = self.channel.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         // While nothing is read, a lost connection shows only when the wire is asked, and the application may take

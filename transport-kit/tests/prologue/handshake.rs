@@ -202,6 +202,28 @@ fn a_handshake_over_a_narrow_connection_is_done_in_pieces() {
     }
 }
 
+#[test]
+fn bytes_of_the_layer_that_are_no_request_leave_a_connection_as_idle_as_it_was() {
+    let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
+    let mut toys = Toys::with(config, layered());
+    let mut clients = [(); 2].map(|()| {
+        toys.advance(1);
+        let (connection, mut client) = (toys.connect(), ToyClient::new(ToyLayer::client()));
+        toys.send(&connection, client.hello());
+        assert_eq!(client.open(&connection.take()), b"");
+        toys.send(&connection, client.seal(GET));
+        assert_eq!(response(&client.open(&connection.take())).0, "HTTP/1.1 200 OK");
+        (connection, client)
+    });
+    toys.advance(1);
+    let (longest, client) = &mut clients[0];
+    let record = client.seal(GET);
+    toys.send(longest, &record[..1]);
+    toys.advance(1);
+    let _third = toys.connect();
+    assert_eq!(clients.map(|(connection, _)| connection.is_ended()), [true, false]);
+}
+
 /// A layer without a handshake: it inverts each byte.
 #[derive(Default)]
 pub(crate) struct Inverse {

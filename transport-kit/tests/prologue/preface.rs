@@ -302,6 +302,23 @@ fn only_a_trusted_proxy_says_who_the_peer_is() {
     }
 }
 
+#[test]
+fn a_connection_that_opens_with_its_first_request_is_idle_since_then() {
+    let mut toys = Toys::new(ServerConfig { max_connections: 2, ..ServerConfig::default() });
+    let request = [ToyPreface::line(&peer(1)), GET.to_vec()].concat();
+    let late = toys.connect();
+    toys.advance(1);
+    let early = toys.connect();
+    for client in [&early, &late] {
+        toys.advance(1);
+        toys.send(client, &request);
+        assert_eq!(response(&client.take()).0, "HTTP/1.1 200 OK");
+    }
+    toys.advance(1);
+    let _third = toys.connect();
+    assert_eq!((early.is_ended(), late.is_ended()), (true, false));
+}
+
 /// Ends behind so many bytes, and counts how often it was asked.
 struct Behind(usize, Arc<AtomicUsize>);
 

@@ -54,7 +54,8 @@ impl Registration {
     }
 
     /// Since when the connection is idle, as it noted; `NEVER`: it is not.
-    pub(super) fn idle_since(&self) -> u64 {
+    #[inline]
+    pub(crate) fn idle_since(&self) -> u64 {
         self.idle_since.load(Ordering::Relaxed)
     }
 

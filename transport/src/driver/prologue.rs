@@ -268,6 +268,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let facts = self.slot.id().map(|id| self.service.shared.facts(id)).unwrap_or_default();
         self.channel = channel(&self.service, &self.info, facts.with_refusal(refusal));
         self.opened = now;
+        self.slot.note_idle(None);
         let stamp = self.service.shared.clock.stamp();
         let now = Now::new(Moment::START, &stamp.date);
         let _ = match (refusal, before.received.as_slice()) {
@@ -322,7 +323,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return false;
         }
         // Another connection may need its place.
-        self.slot.set_idle_since(self.opened);
+        self.slot.note_idle(Some(self.opened));
         let due = before.machine.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         self.slot.arm(due, now, cx);

@@ -10,6 +10,9 @@ use httpfsm::handler::{Control, UpgradeFuture};
 ///
 /// Give the future to a task of its own: the response must leave first.
 ///
+/// A handler of axum's looks into the extensions of the request, or takes `Option<Extension<Upgrade>>`. An
+/// `Extension<Upgrade>` responds with 500 where no upgrade is asked for.
+///
 /// ```
 /// use http::header::{CONNECTION, UPGRADE};
 /// use http::{Request, Response, StatusCode};

@@ -17,6 +17,9 @@ use crate::{panics, waiting};
 /// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the bytes, and
 /// is dropped when the peer is gone; what it returns as an error cuts the response off.
 ///
+/// It is sent chunked, unless the response declares its length: `with_field("Content-Length", length.to_string())`. Then a
+/// body that is shorter has its response cut off, and what is written beyond the length is not sent.
+///
 /// To wait, it takes a timer of the runtime. `httpfsm-blocking` has none: there, take one that needs no runtime, as that of
 /// the crate `async-io`. A `thread::sleep` holds the thread that polls, a worker or one of the runtime, and with it other
 /// requests.

@@ -92,6 +92,28 @@ fn writing_goes_on_only_when_the_bytes_before_a_flush_have_left() {
 }
 
 #[test]
+fn a_declared_length_holds() {
+    async fn write(mut body: BodyWriter) -> Result<(), Infallible> {
+        body.data("012").await;
+        body.data("345").await;
+        Ok(())
+    }
+    for (length, content) in [("6", "012345"), ("4", "0123"), ("7", "012345")] {
+        let handler =
+            move |_: Request| async move { response(written(write)).with_field("Content-Length", length) };
+        let mut server = server(handler);
+        let client = server.connect().unwrap();
+        client.send(GET);
+        server.run();
+        let response = client.take_text();
+        assert!(response.contains(&format!("Content-Length: {length}\r\n")), "{response}");
+        assert!(response.ends_with(&format!("\r\n\r\n{content}")), "{response}");
+        // A response that is shorter than it said ends its connection.
+        assert_eq!(client.is_ended(), length == "7", "{response}");
+    }
+}
+
+#[test]
 fn the_future_is_dropped_when_the_peer_is_gone() {
     let alive = Arc::new(());
     let held = Arc::clone(&alive);

@@ -17,7 +17,7 @@ pub const TRANSPORT: &str = "tokio-layered";
 /// The first argument of a process that serves; the second is the number of threads.
 pub(crate) const SERVE: &str = "serve-layered";
 
-/// On how many threads this process is to [serve](serve), if it is to.
+/// On how many threads this process is to [serve], if it is to.
 #[must_use]
 pub fn threads_asked() -> Option<usize> {
     let mut arguments = std::env::args().skip(1);

@@ -1,6 +1,5 @@
 //! A reverse proxy: httpfsm in front, the client of hyper-util behind. `reverse-proxy 127.0.0.1:8080 127.0.0.1:9000` listens
 //! on the first address and asks the second; a third word says how many seconds the upstream may be silent.
-#![forbid(unsafe_code)]
 
 use std::{env, sync::Arc, time::Duration};
 
@@ -8,22 +7,18 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, heade
 use http_body_util::{BodyExt, Either, combinators::UnsyncBoxBody};
 use httpfsm::handler::{BodyFailure, ConnectionInfo};
 use httpfsm_http::{Body, BoxError, Upgrade, service};
+use httpfsm_tokio::TokioIo;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{self, TokioExecutor, TokioTimer};
 use tokio::{sync::watch, time};
-use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 /// Fields of one connection, beside those that `Connection` names (RFC 9110 section 7.6.1), and what clients could forge.
 const NOT_PASSED_ON: &str = "connection keep-alive proxy-connection te transfer-encoding upgrade \
     forwarded x-forwarded-for x-forwarded-host x-forwarded-proto";
 
-#[derive(Clone)]
-struct Proxy {
-    client: Client<HttpConnector, UnsyncBoxBody<Bytes, BodyFailure>>,
-    upstream: Authority,
-    silence: Duration,
-}
+/// With the upstream, and how long that may be silent.
+type Proxy = (Client<HttpConnector, UnsyncBoxBody<Bytes, BodyFailure>>, Authority, Duration);
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
@@ -34,20 +29,19 @@ async fn main() -> Result<(), BoxError> {
     // Idle connections are closed here before the upstream does it, perhaps while a request is on its way.
     let mut client = Client::builder(TokioExecutor::new());
     client.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(15));
-    let proxy = Proxy { client: client.build_http(), upstream, silence };
+    let proxy: Proxy = (client.build_http(), upstream, silence);
     let mut config = httpfsm::ServerConfig::hardened();
     config.channel.max_request_body_size = u64::MAX;
     config.channel.responseless_timeout = None; // `silence` is this deadline.
     let handler = service(tower::service_fn(move |request| forward(proxy.clone(), request)));
     let server = httpfsm_tokio::serve(tokio::net::TcpListener::bind(listen).await?, config, handler)?;
     println!("listening on {}", server.local_addrs()[0]);
-    tokio::signal::ctrl_c().await?;
-    server.begin_drain(None).gone().await;
+    server.with_graceful_shutdown(async { _ = tokio::signal::ctrl_c().await }).await;
     Ok(())
 }
 
 async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either<Incoming, Body>>, BoxError> {
-    let (mut head, body) = request.into_parts();
+    let ((client, upstream, silence), (mut head, body)) = (proxy, request.into_parts());
     if [Method::CONNECT, Method::TRACE].contains(&head.method) {
         return failed(StatusCode::NOT_IMPLEMENTED);
     }
@@ -57,34 +51,30 @@ async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either
         head.headers.insert(header::HOST, authority.as_str().parse()?); // RFC 9112 section 3.2.2
     }
     pass_on(&mut head.headers, head.version, upgrade.is_some())?;
-    if let Some(connection) = head.extensions.get::<Arc<ConnectionInfo>>() {
-        let client = format!("for=\"{}\";proto={}", connection.peername, connection.scheme);
-        head.headers.insert(header::FORWARDED, client.parse()?);
+    if let Some(info) = head.extensions.get::<Arc<ConnectionInfo>>() {
+        let forwarded = format!("for=\"{}\";proto={}", info.peername, info.scheme);
+        head.headers.insert(header::FORWARDED, forwarded.parse()?);
     }
     if !body.is_end_stream() && !head.headers.contains_key(header::CONTENT_LENGTH) {
         head.headers.insert(header::TRANSFER_ENCODING, "chunked".parse()?);
     }
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let uri = Uri::builder().scheme("http").authority(proxy.upstream).path_and_query(target).build()?;
+    let uri = Uri::builder().scheme("http").authority(upstream).path_and_query(target).build()?;
     let (moved, moves) = watch::channel(());
     let body = body.map_frame(move |frame| (frame, moved.send_replace(())).0);
     let mut request = Request::new(body.boxed_unsync());
     (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (head.method, uri, head.headers);
-
     let response = tokio::select! {
-        response = proxy.client.request(request) => response,
-        () = silent(proxy.silence, moves) => return failed(StatusCode::GATEWAY_TIMEOUT),
+        response = client.request(request) => response,
+        () = silent(silence, moves) => return failed(StatusCode::GATEWAY_TIMEOUT),
     };
     // Where it was the request's body that failed, the server in front has responded by itself.
     let Ok(mut response) = response else { return failed(StatusCode::BAD_GATEWAY) };
     let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    match upgrade.filter(|_| names_websocket(response.headers())) {
-        Some(upgrade) if switches => {
-            let upstream = hyper::upgrade::on(&mut response);
-            tokio::spawn(tunnel(upgrade, upstream));
-        }
-        None if switches => return failed(StatusCode::BAD_GATEWAY),
-        _ => {}
+    if switches {
+        let upgrade = upgrade.filter(|_| names_websocket(response.headers()));
+        let Some(upgrade) = upgrade else { return failed(StatusCode::BAD_GATEWAY) };
+        tokio::spawn(tunnel(upgrade, hyper::upgrade::on(&mut response)));
     }
     let version = response.version();
     pass_on(response.headers_mut(), version, switches)?;
@@ -93,9 +83,8 @@ async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either
 
 /// Makes fields that were received those to be sent.
 fn pass_on(fields: &mut HeaderMap, version: Version, websocket: bool) -> Result<(), BoxError> {
-    let options =
-        fields.get_all(header::CONNECTION).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let options = options.collect::<Vec<_>>().join(",");
+    let lines = fields.get_all(header::CONNECTION).iter();
+    let options = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(",");
     // `Host` says where a request goes: the client does not leave that to the proxy by naming it.
     let options = options.split(',').map(str::trim).filter(|name| !name.eq_ignore_ascii_case("host"));
     let length = fields.contains_key(header::TRANSFER_ENCODING).then_some("content-length");
@@ -121,13 +110,11 @@ fn failed(status: StatusCode) -> Result<Response<Either<Incoming, Body>>, BoxErr
 /// Ends when for so long nothing has moved of a request's body, or it has left.
 async fn silent(silence: Duration, mut moves: watch::Receiver<()>) {
     while let Ok(Ok(())) = time::timeout(silence, moves.changed()).await {}
-    if moves.has_changed().is_err() {
-        time::sleep(silence).await; // It has left.
-    }
+    time::sleep(if moves.has_changed().is_err() { silence } else { Duration::ZERO }).await; // It has left.
 }
 
 async fn tunnel(client: Upgrade, upstream: hyper::upgrade::OnUpgrade) -> Result<(), BoxError> {
-    let mut client = httpfsm_transport::FuturesIo::new(client.connection().await?).compat();
-    tokio::io::copy_bidirectional(&mut client, &mut TokioIo::new(upstream.await?)).await?;
+    let mut client = TokioIo::new(client.connection().await?);
+    tokio::io::copy_bidirectional(&mut client, &mut rt::TokioIo::new(upstream.await?)).await?;
     Ok(())
 }

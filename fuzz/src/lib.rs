@@ -8,6 +8,7 @@ mod decisions;
 pub mod differential;
 pub mod encode;
 pub mod head;
+pub mod layered;
 mod reading;
 pub mod session;
 pub mod split;

@@ -50,6 +50,11 @@ fn every_session_seed_passes() {
 }
 
 #[test]
+fn every_layered_seed_passes() {
+    every_seed_passes("layered", httpfsm_fuzz::layered::check);
+}
+
+#[test]
 fn every_encode_seed_passes() {
     every_seed_passes("encode", httpfsm_fuzz::encode::check);
 }

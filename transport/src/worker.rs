@@ -74,6 +74,7 @@ impl<T> ReusePool<T> {
         Self { shards: std::array::from_fn(|_| Mutex::new(Vec::new())) }
     }
 
+    #[inline(always)]
     pub(crate) fn take(&self) -> Option<T> {
         self.shards[shard()].try_lock().ok()?.pop()
     }

@@ -28,7 +28,6 @@ use httpfsm::time::{Moment, Now};
 use crate::alarms::NEVER;
 use crate::channel_slot::ChannelSlot;
 use crate::exchange::{Exchange, Stage};
-use crate::layer::LayerError;
 use crate::ledger::Kept;
 use crate::panics;
 use crate::service::Service;
@@ -42,6 +41,7 @@ mod before_channel;
 mod drain;
 mod flush;
 mod handler;
+mod lost;
 mod outputs;
 mod parting;
 mod prologue;
@@ -269,29 +269,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let _ = self.channel.handle(now, input);
         Poll::Ready(())
-    }
-
-    #[cold]
-    fn tell_lost(&self, error: &io::Error) {
-        self.service.tell(|subscriber| subscriber.connection_lost(&self.info, &error.to_string()));
-    }
-
-    /// Whether the channel is told that the connection is lost, since its layer has panicked when it was asked what it
-    /// holds: the task would hear of that only when something else wakes it.
-    #[inline(always)]
-    fn is_layer_lost(&mut self, now: &Now<'_>) -> bool {
-        self.wire.as_ref().is_some_and(Stack::has_panicked) && self.lose_layer(now)
-    }
-
-    #[cold]
-    fn lose_layer(&mut self, now: &Now<'_>) -> bool {
-        let Some(text) = self.wire.as_ref().and_then(Stack::panic) else { return false };
-        let error = LayerError::own(text).into();
-        let is_told = self.channel.handle(now, Input::Disconnected).is_ok();
-        if is_told {
-            self.tell_lost(&error);
-        }
-        is_told
     }
 
     /// Ends our output; where that is the end that the wire owes, the connection ends with it. Whether something was done.

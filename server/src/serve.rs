@@ -20,7 +20,7 @@ use httpfsm_async_std::smol::Smol;
 use httpfsm_blocking::Blocking;
 use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
-    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic,
+    Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic,
 };
 
 use crate::app::bench::BenchApp;
@@ -210,7 +210,7 @@ impl TransportName {
             Self::Tokio => Arc::new(httpfsm_tokio::BlockingPool),
             Self::AsyncStd | Self::Smol => Arc::new(httpfsm_async_std::BlockingPool),
             // Handlers and sources run on workers, which may block.
-            Self::Blocking => Arc::new(Inline),
+            Self::Blocking => Arc::new(httpfsm_blocking::Functions),
         }
     }
 

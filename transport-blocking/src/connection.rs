@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,11 +14,14 @@ use bytes::Bytes;
 use httpfsm::channel::{Channel, CompiledConfig, Facts, NotAccepted};
 use httpfsm::fields::Fields;
 use httpfsm_transport::{Event, Timer};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::lock::lock;
+use crate::poller::{READABLE, WRITABLE, news};
 use crate::readiness::Readiness;
 use crate::socket::{Socket, Stream};
-use crate::stream::LoopSocket;
+use crate::stream::{WatchedSocket, Watcher};
 
 /// One connection on the caller's own thread, pulled event by event. Calls that wait observe the connection's deadlines
 /// meanwhile.
@@ -48,7 +51,7 @@ use crate::stream::LoopSocket;
 /// # }
 /// ```
 pub struct Connection {
-    inner: httpfsm_transport::Connection<LoopSocket, Alarm>,
+    inner: httpfsm_transport::Connection<WatchedSocket<Arc<Socket>, Arc<Readiness>>, Alarm>,
     waiting: SocketWait,
 }
 
@@ -65,17 +68,20 @@ pub struct ConnectionParts {
 ///
 /// # Errors
 ///
-/// The system has no more descriptors: a connection needs one beside its socket.
+/// The system does not give the socket another mode, in which it does not block.
 pub fn connection(
     stream: impl Into<Stream>,
     compiled: Arc<CompiledConfig>,
     facts: Facts,
 ) -> io::Result<Connection> {
-    let poll = mio::Poll::new()?;
-    let readiness = Readiness::new(0, None);
-    let wire = LoopSocket::new(Socket::new(stream.into())?, Arc::clone(&readiness), poll.registry())?;
+    let (socket, readiness) = (Arc::new(Socket::new(stream.into())?), Arc::new(Readiness::new()));
     let alarm = Alarm::default();
-    let waiting = SocketWait { poll, events: mio::Events::with_capacity(4), readiness, alarm: alarm.clone() };
+    let waiting = SocketWait {
+        socket: Arc::downgrade(&socket),
+        readiness: Arc::clone(&readiness),
+        alarm: alarm.clone(),
+    };
+    let wire = WatchedSocket::new(socket, readiness);
     Ok(Connection { inner: httpfsm_transport::Connection::new(wire, alarm, compiled, facts), waiting })
 }
 
@@ -120,13 +126,13 @@ impl Connection {
     /// The system does not give the socket back.
     pub fn into_parts(self) -> io::Result<ConnectionParts> {
         let httpfsm_transport::ConnectionParts { wire, channel } = self.inner.into_parts();
-        let stream = wire.map(|wire| wire.into_stream(self.waiting.poll.registry())).transpose()?;
+        let stream = wire.map(WatchedSocket::into_stream).transpose()?;
         Ok(ConnectionParts { stream, channel })
     }
 }
 
 impl Deref for Connection {
-    type Target = httpfsm_transport::Connection<LoopSocket, Alarm>;
+    type Target = httpfsm_transport::Connection<WatchedSocket<Arc<Socket>, Arc<Readiness>>, Alarm>;
 
     fn deref(&self) -> &Self::Target {
         &self.inner
@@ -147,17 +153,17 @@ impl fmt::Debug for Connection {
 
 /// How the thread waits: for the socket, and until the deadline.
 struct SocketWait {
-    poll: mio::Poll,
-    events: mio::Events,
+    /// `None` when the connection is closed, or in other hands.
+    socket: Weak<Socket>,
     readiness: Arc<Readiness>,
     alarm: Alarm,
 }
 
 impl SocketWait {
-    fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
-        let waker = Waker::from(Arc::clone(&self.readiness));
-        let mut cx = Context::from_waker(&waker);
+        // Only what happens on this thread ends a wait.
+        let mut cx = Context::from_waker(Waker::noop());
         loop {
             *lock(&self.alarm.0) = None;
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
@@ -167,19 +173,46 @@ impl SocketWait {
         }
     }
 
-    fn sleep(&mut self) {
+    fn sleep(&self) {
         let until = *lock(&self.alarm.0);
         let length = until.map(|until| until.saturating_duration_since(Instant::now()));
-        match self.poll.poll(&mut self.events, length) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        let Some((socket, wanted)) = self.socket.upgrade().zip(self.wanted()) else {
+            // Nothing that the system could tell is waited for, so there is a deadline.
+            return length.map_or_else(thread::park, thread::sleep);
+        };
+        let mut polled = [PollFd::new(&*socket, wanted)];
+        let timeout = length.and_then(|length| Timespec::try_from(length).ok());
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => {
+                let is = |flags: PollFlags| polled[0].revents().intersects(flags);
+                let ended = is(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR);
+                self.readiness.note(news(is(PollFlags::IN), is(PollFlags::OUT), ended));
+            }
             // It cannot happen; if it does, the thread does not spin.
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
-        for event in &self.events {
-            self.readiness.note(event);
-        }
     }
+
+    /// What is not known to be ready. What is, and is not made use of, would end each sleep at once.
+    fn wanted(&self) -> Option<PollFlags> {
+        let known = self.readiness.state();
+        let wanted = |direction, flags| if known & direction == 0 { flags } else { PollFlags::empty() };
+        let wanted = wanted(READABLE, PollFlags::IN | PollFlags::RDHUP) | wanted(WRITABLE, PollFlags::OUT);
+        (!wanted.is_empty()).then_some(wanted)
+    }
+}
+
+impl Watcher for Arc<Readiness> {
+    fn readiness(&self) -> &Readiness {
+        self
+    }
+
+    fn watch(&self, _direction: u32, _cx: &Context<'_>) -> bool {
+        false
+    }
+
+    fn close(&self) {}
 }
 
 /// Tells how long the thread may sleep.

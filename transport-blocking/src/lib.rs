@@ -33,23 +33,26 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod atomic;
 mod connection;
+mod functions;
+mod here;
 mod listener;
 mod lock;
-mod loop_handle;
-mod offload;
-mod reactor;
+mod poller;
+mod pool;
 mod readiness;
+mod run_state;
 mod server;
+mod sleepers;
 mod socket;
-mod source;
 mod spawn;
 mod stream;
 mod task;
 mod tunnels;
-mod workers;
 
 pub use connection::{Connection, ConnectionParts, connection};
+pub use functions::Functions;
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingRequest,
     Layer, LayerError, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,

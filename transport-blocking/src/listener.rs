@@ -1,4 +1,4 @@
-//! A listener that is registered with the loop.
+//! A listener of which events tell.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,52 +6,38 @@ use std::task::{Context, Poll};
 
 use httpfsm::peer::Peer;
 use httpfsm_transport::{Accept, Accepted, Listener, ListenerAddress, ListeningSocket, unix_peer};
-use mio::event::Source;
-use mio::net::{TcpListener, UnixListener};
-use mio::{Interest, Registry, Token};
 
 use crate::lock::lock;
-use crate::loop_handle::LoopHandle;
-use crate::readiness::{READABLE, Readiness};
-use crate::socket::Socket;
-use crate::stream::LoopSocket;
+use crate::poller::{self, Poller, READABLE};
+use crate::pool::Pool;
+use crate::socket::{Socket, Stream};
+use crate::stream::WatchedSocket;
+use crate::task::Task;
 
-pub(crate) struct LoopListener {
+pub(crate) struct WatchedListener {
     address: ListenerAddress,
-    socket: MioListener,
-    readiness: Arc<Readiness>,
-    handle: Arc<LoopHandle>,
-    registry: Arc<Registry>,
+    socket: ListeningSocket,
+    /// That accepts.
+    task: Arc<Task>,
+    pool: Arc<Pool>,
+    poller: Arc<Poller>,
     last_accepted: LastAccepted,
 }
 
-enum MioListener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
+/// The task of the connection that was accepted last. The next driver that is spawned is its future.
+pub(crate) type LastAccepted = Arc<Mutex<Option<Arc<Task>>>>;
 
-/// The registration of the connection that was accepted last. The next task that is spawned is its driver.
-pub(crate) type LastAccepted = Arc<Mutex<Option<Arc<Readiness>>>>;
-
-impl LoopListener {
-    /// Registers a listener. `readiness` wakes the task that accepts.
-    pub(crate) fn new(
-        listener: Listener,
-        readiness: Arc<Readiness>,
-        handle: Arc<LoopHandle>,
-        registry: Arc<Registry>,
-    ) -> io::Result<Self> {
+impl WatchedListener {
+    /// Has the events of a listener wake `task`, which accepts.
+    pub(crate) fn new(listener: Listener, pool: &Arc<Pool>, task: Arc<Task>) -> io::Result<Self> {
         let (address, socket) = listener.into_parts();
-        let mut socket = match socket {
-            ListeningSocket::Tcp(listener) => MioListener::Tcp(TcpListener::from_std(listener)),
-            ListeningSocket::Unix(listener) => MioListener::Unix(UnixListener::from_std(listener)),
-        };
-        let source: &mut dyn Source = match &mut socket {
-            MioListener::Tcp(listener) => listener,
-            MioListener::Unix(listener) => listener,
-        };
-        registry.register(source, Token(readiness.token()), Interest::READABLE)?;
-        Ok(Self { address, socket, readiness, handle, registry, last_accepted: LastAccepted::default() })
+        let poller = pool.poller()?;
+        match &socket {
+            ListeningSocket::Tcp(listener) => poller.add(listener, task.token())?,
+            ListeningSocket::Unix(listener) => poller.add(listener, task.token())?,
+        }
+        let (pool, last_accepted) = (Arc::clone(pool), LastAccepted::default());
+        Ok(Self { address, socket, task, pool, poller, last_accepted })
     }
 
     pub(crate) fn last_accepted(&self) -> LastAccepted {
@@ -60,56 +46,62 @@ impl LoopListener {
 
     fn accept(&self) -> io::Result<(Socket, Peer, Peer)> {
         Ok(match &self.socket {
-            MioListener::Tcp(listener) => {
-                let (stream, peername) = listener.accept()?;
+            ListeningSocket::Tcp(listener) => {
+                let (stream, peername) = poller::accept(listener)?;
                 let sockname = self.address.sockname(|| stream.local_addr())?;
-                (Socket::Tcp(stream), Peer::Ip(peername), sockname)
+                (Socket::accepted(stream), Peer::Ip(peername), sockname)
             }
-            MioListener::Unix(listener) => {
+            ListeningSocket::Unix(listener) => {
                 let (stream, peername) = listener.accept()?;
                 let sockname = self.address.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
-                (Socket::Unix(stream), unix_peer(peername.as_pathname()), sockname)
+                (Socket::new(Stream::Unix(stream))?, unix_peer(peername.as_pathname()), sockname)
             }
         })
     }
 
-    fn register(&self, accepted: (Socket, Peer, Peer)) -> io::Result<Accepted<LoopSocket>> {
+    fn watch(
+        &self,
+        accepted: (Socket, Peer, Peer),
+    ) -> io::Result<Accepted<WatchedSocket<Socket, Arc<Task>>>> {
         let (socket, peername, sockname) = accepted;
-        let readiness = self.handle.register();
-        let wire = LoopSocket::new(socket, Arc::clone(&readiness), &self.registry)?;
-        let before = lock(&self.last_accepted).replace(readiness);
+        let task = self.pool.task();
+        let added = self.poller.add(&socket, task.token());
+        // Made before the result is looked at: where it is an error, the drop has the task forgotten.
+        let wire = WatchedSocket::new(socket, Arc::clone(&task));
+        added?;
+        let before = lock(&self.last_accepted).replace(task);
         drop(before);
         Ok(self.address.accepted(wire, peername, sockname))
     }
 }
 
-impl Accept for LoopListener {
-    type Wire = LoopSocket;
+impl Accept for WatchedListener {
+    type Wire = WatchedSocket<Socket, Arc<Task>>;
 
-    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<LoopSocket>>> {
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Wire>>> {
         loop {
-            let known = self.readiness.state();
+            let known = self.task.readiness.state();
             if known & READABLE == 0 {
                 return Poll::Pending;
             }
             // Any other failure leaves the listener ready: the connections that wait bring no further event.
             match self.accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.readiness.settle(known, READABLE, true);
+                    self.task.readiness.settle(known, READABLE, true);
                 }
-                accepted => return Poll::Ready(accepted.and_then(|accepted| self.register(accepted))),
+                accepted => return Poll::Ready(accepted.and_then(|accepted| self.watch(accepted))),
             }
         }
     }
 
-    /// Asks the system, whether or not the loop has heard of a connection.
-    fn accept_waiting(&mut self) -> io::Result<Accepted<LoopSocket>> {
-        self.accept().and_then(|accepted| self.register(accepted))
+    /// Asks the system, whether or not an event has told of a connection.
+    fn accept_waiting(&mut self) -> io::Result<Accepted<Self::Wire>> {
+        self.accept().and_then(|accepted| self.watch(accepted))
     }
 }
 
-impl Drop for LoopListener {
+impl Drop for WatchedListener {
     fn drop(&mut self) {
-        self.readiness.close();
+        self.task.close();
     }
 }

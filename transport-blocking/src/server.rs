@@ -3,18 +3,17 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Handler, IntoResponse, Request};
-use httpfsm_transport::{Inline, Opening, ServerHandle, SyncHandler, Transport, accept, catch_panic};
+use httpfsm_transport::{Opening, ServerHandle, SyncHandler, Transport, accept};
 
-use crate::listener::LoopListener;
+use crate::functions::{Files, Functions};
+use crate::listener::WatchedListener;
 use crate::lock::lock;
-use crate::offload::Offloaded;
-use crate::reactor::Reactor;
-use crate::workers::{Files, Workers};
+use crate::pool::Pool;
+use crate::task::Task;
 
 /// A server to be, on threads of its own, in whose background it serves until it is drained.
 ///
@@ -81,12 +80,12 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 /// # Ok(())
 /// # }
 /// ```
-pub fn sync<F, R>(function: F) -> SyncHandler<Inline, F>
+pub fn sync<F, R>(function: F) -> SyncHandler<Functions, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    httpfsm_transport::sync(Inline, function)
+    httpfsm_transport::sync(Functions, function)
 }
 
 /// The transport: one thread that waits for all sockets, and few that run handlers.
@@ -137,46 +136,37 @@ impl Transport for Blocking {
     const BODIES: Bodies = Bodies::Whole;
 
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
-        let reactor = Reactor::new()?;
-        let workers = Workers::new(self.tunnels);
-        let offloaded = Offloaded::new(handler, Arc::clone(&workers));
-        let (service, handle) = opening.service(Arc::new(Files(Arc::clone(&workers))), offloaded)?;
-        let registry = reactor.registry()?;
+        let pool = Pool::new(self.workers, self.tunnels)?;
+        let (service, handle) = opening.service(Arc::new(Files(Arc::clone(&pool))), handler)?;
         let begin = || {
             for listener in opening.listeners {
-                let (loop_handle, readiness) = (Arc::clone(reactor.handle()), reactor.handle().register());
-                let listener = LoopListener::new(
-                    listener,
-                    Arc::clone(&readiness),
-                    Arc::clone(&loop_handle),
-                    Arc::clone(&registry),
-                )?;
-                let (last_accepted, tasks) = (listener.last_accepted(), Arc::clone(&loop_handle));
+                let task = pool.task();
+                let listener = WatchedListener::new(listener, &pool, Arc::clone(&task))?;
+                let last_accepted = listener.last_accepted();
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
-                    let readiness = lock(&last_accepted).take();
-                    if let Some(readiness) = readiness {
-                        tasks.spawn(&readiness, Box::pin(driver));
+                    let accepted = lock(&last_accepted).take();
+                    if let Some(task) = accepted {
+                        task.begin(Box::pin(driver));
                     }
                 });
-                loop_handle.spawn(&readiness, Box::pin(accepting));
+                task.begin(Box::pin(accepting));
             }
-            workers.start(self.workers)?;
-            let (gone, workers, handle) = (handle.gone(), Arc::clone(&workers), handle.clone());
-            let serve = move || {
-                let served = catch_panic(|| reactor.run(gone));
-                workers.close();
-                if served.is_err() {
-                    // A server without its loop is gone, and whoever waits for that is to know.
-                    handle.begin_drain(Some(Duration::ZERO));
-                }
-            };
-            thread::Builder::new().name("httpfsm-loop".to_owned()).spawn(serve)
+            pool.start()
         };
         begin().inspect_err(|_| {
             // What has started is to end.
-            workers.close();
+            pool.close();
             handle.begin_drain(Some(Duration::ZERO));
         })?;
+        let gone = handle.gone();
+        let own = Arc::clone(&pool);
+        Task::spawn(
+            &pool,
+            Box::pin(async move {
+                gone.await;
+                own.close();
+            }),
+        );
         Ok(handle)
     }
 }

@@ -1,11 +1,12 @@
 //! Connected sockets: those of the standard library, and those that do not block.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
-use mio::event::Source;
+use socket2::SockRef;
 
 /// A connected socket of the standard library.
 #[derive(Debug)]
@@ -30,71 +31,108 @@ impl From<UnixStream> for Stream {
 
 /// A connected socket that does not block.
 #[derive(Debug)]
-pub(crate) enum Socket {
-    Tcp(mio::net::TcpStream),
-    Unix(mio::net::UnixStream),
-}
+pub struct Socket(Stream);
 
 impl Socket {
     pub(crate) fn new(stream: Stream) -> io::Result<Self> {
-        Ok(match stream {
-            Stream::Tcp(stream) => {
-                stream.set_nonblocking(true)?;
-                Self::Tcp(mio::net::TcpStream::from_std(stream))
-            }
-            Stream::Unix(stream) => {
-                stream.set_nonblocking(true)?;
-                Self::Unix(mio::net::UnixStream::from_std(stream))
-            }
-        })
+        stream.set_nonblocking(true)?;
+        Ok(Self(stream))
     }
 
-    pub(crate) fn bytes(&mut self) -> &mut dyn ByteStream {
-        match self {
-            Self::Tcp(stream) => stream,
-            Self::Unix(stream) => stream,
+    /// One that was accepted so.
+    pub(crate) fn accepted(stream: impl Into<Stream>) -> Self {
+        Self(stream.into())
+    }
+
+    #[inline]
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &self.0 {
+            Stream::Tcp(stream) => {
+                let mut stream = stream;
+                stream.read(buffer)
+            }
+            Stream::Unix(stream) => {
+                let mut stream = stream;
+                stream.read(buffer)
+            }
         }
     }
 
-    pub(crate) fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Self::Tcp(stream) => stream,
-            Self::Unix(stream) => stream,
+    #[inline]
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match &self.0 {
+            Stream::Tcp(stream) => {
+                let mut stream = stream;
+                stream.write(bytes)
+            }
+            Stream::Unix(stream) => {
+                let mut stream = stream;
+                stream.write(bytes)
+            }
+        }
+    }
+
+    pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match &self.0 {
+            Stream::Tcp(stream) => {
+                let mut stream = stream;
+                stream.write_vectored(slices)
+            }
+            Stream::Unix(stream) => {
+                let mut stream = stream;
+                stream.write_vectored(slices)
+            }
         }
     }
 
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            Self::Unix(stream) => stream.take_error(),
+        match &self.0 {
+            Stream::Tcp(stream) => stream.take_error(),
+            Stream::Unix(stream) => stream.take_error(),
         }
     }
 
     pub(crate) fn shutdown(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        match &self.0 {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Has its close be a reset. A Unix socket has none; its close is seen as one when bytes were unread.
+    pub(crate) fn reset(&self) {
+        if let Stream::Tcp(stream) = &self.0 {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 
     /// The socket, which blocks again.
     pub(crate) fn into_stream(self) -> io::Result<Stream> {
-        Ok(match self {
-            Self::Tcp(stream) => {
-                let stream = TcpStream::from(OwnedFd::from(stream));
-                stream.set_nonblocking(false)?;
-                Stream::Tcp(stream)
-            }
-            Self::Unix(stream) => {
-                let stream = UnixStream::from(OwnedFd::from(stream));
-                stream.set_nonblocking(false)?;
-                Stream::Unix(stream)
-            }
-        })
+        self.0.set_nonblocking(false)?;
+        Ok(self.0)
     }
 }
 
-/// What is moved.
-pub(crate) trait ByteStream: Read + Write {}
+impl AsRef<Self> for Socket {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
 
-impl<T: Read + Write> ByteStream for T {}
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Stream {
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
+            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
+        }
+    }
+}

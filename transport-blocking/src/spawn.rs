@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use httpfsm::handler::UpgradeFuture;
 use httpfsm_transport::{UpgradedStream, block_on};
 
-use crate::task::{TaskWork, WorkerTask};
+use crate::here;
+use crate::task::Task;
 use crate::tunnels::Tunnels;
-use crate::workers::Workers;
 
 /// Runs a future on the workers of the server whose handler calls this, beside the handler: it holds a worker only
 /// while it is polled. Nobody hears of a panic in it. When the server is gone it is dropped at its next wake-up, if not
@@ -42,8 +40,8 @@ use crate::workers::Workers;
 ///
 /// [`SpawnError::Elsewhere`]: this is no thread of a server.
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), SpawnError> {
-    let workers = Workers::here().ok_or(SpawnError::Elsewhere)?;
-    WorkerTask::new(Spawned(Some(Box::pin(future))), workers).begin();
+    let pool = here::pool().ok_or(SpawnError::Elsewhere)?;
+    Task::spawn(&pool, Box::pin(future));
     Ok(())
 }
 
@@ -85,13 +83,13 @@ pub fn tunnel(
     upgrade: UpgradeFuture,
     serve: impl FnOnce(UpgradedStream) + Send + 'static,
 ) -> Result<(), SpawnError> {
-    let workers = Workers::here().ok_or(SpawnError::Elsewhere)?;
+    let pool = here::pool().ok_or(SpawnError::Elsewhere)?;
     let work = move || {
         if let Ok(connection) = block_on(upgrade) {
             serve(UpgradedStream::new(connection));
         }
     };
-    Tunnels::run(&workers, Box::new(work))
+    Tunnels::run(&pool, Box::new(work))
 }
 
 /// Why work was not begun.
@@ -117,18 +115,3 @@ impl fmt::Display for SpawnError {
 }
 
 impl std::error::Error for SpawnError {}
-
-struct Spawned(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
-
-impl TaskWork for Spawned {
-    type Output = ();
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(future) = &mut self.0 else { return Poll::Ready(()) };
-        let polled = future.as_mut().poll(cx);
-        if polled.is_ready() {
-            self.0 = None;
-        }
-        polled
-    }
-}

@@ -1,40 +1,64 @@
-//! The wires of connections: sockets that are registered with a loop.
+//! The wires of connections: sockets of which events tell.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use httpfsm_transport::Wire;
-use mio::{Interest, Registry, Token};
-use socket2::SockRef;
-
-use crate::readiness::{READABLE, Readiness, WRITABLE};
+use crate::poller::{READABLE, WRITABLE};
+use crate::readiness::Readiness;
 use crate::socket::{Socket, Stream};
+use crate::task::Task;
+use httpfsm_transport::Wire;
 
-/// A socket in a loop, whose readiness is known from its registration: no system call is made that would only find that
-/// there is nothing to do.
-#[derive(Debug)]
-pub struct LoopSocket {
-    /// None when it was taken out.
-    socket: Option<Socket>,
-    readiness: Arc<Readiness>,
+/// Who is told what happens to a socket, and is woken by it.
+pub trait Watcher: fmt::Debug + Send + Unpin + 'static {
+    /// What is known of the socket.
+    fn readiness(&self) -> &Readiness;
+
+    /// Has the task of `cx` woken when `direction` becomes ready. `true` if it has become so.
+    fn watch(&self, direction: u32, cx: &Context<'_>) -> bool;
+
+    /// The socket is closed.
+    fn close(&self);
 }
 
-impl LoopSocket {
-    pub(crate) fn new(mut socket: Socket, ready: Arc<Readiness>, registry: &Registry) -> io::Result<Self> {
-        let token = Token(ready.token());
-        let registered = registry.register(socket.source(), token, Interest::READABLE | Interest::WRITABLE);
-        // Made before the result is looked at: where it is an error, the drop has the loop forget the registration.
-        let this = Self { socket: Some(socket), readiness: ready };
-        registered.map(|()| this)
+impl Watcher for Arc<Task> {
+    #[inline]
+    fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
+    #[inline]
+    fn watch(&self, direction: u32, cx: &Context<'_>) -> bool {
+        Task::watch(self, direction, cx)
+    }
+
+    fn close(&self) {
+        Task::close(self);
+    }
+}
+
+/// A socket whose readiness is known from its events: no system call is made that would only find that there is nothing
+/// to do.
+#[derive(Debug)]
+pub struct WatchedSocket<S, T: Watcher> {
+    /// None when it was taken out.
+    socket: Option<S>,
+    watcher: T,
+}
+
+impl<T: Watcher> WatchedSocket<Arc<Socket>, T> {
     /// The socket, which blocks again.
-    pub(crate) fn into_stream(mut self, registry: &Registry) -> io::Result<Stream> {
-        let mut socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
-        registry.deregister(socket.source())?;
-        socket.into_stream()
+    pub(crate) fn into_stream(mut self) -> io::Result<Stream> {
+        let socket = self.socket.take().and_then(Arc::into_inner);
+        socket.ok_or(io::ErrorKind::NotConnected)?.into_stream()
+    }
+}
+
+impl<S: AsRef<Socket>, T: Watcher> WatchedSocket<S, T> {
+    pub(crate) fn new(socket: S, watcher: T) -> Self {
+        Self { socket: Some(socket), watcher }
     }
 
     /// Makes the system call if it may do something. It does less than `wanted` bytes when there is no more to do.
@@ -44,28 +68,28 @@ impl LoopSocket {
         cx: &Context<'_>,
         direction: u32,
         wanted: usize,
-        mut call: impl FnMut(&mut Socket) -> io::Result<usize>,
+        mut call: impl FnMut(&Socket) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let Some(socket) = &mut self.socket else {
+        let Some(socket) = &self.socket else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         loop {
-            let known = self.readiness.state();
+            let known = self.watcher.readiness().state();
             if known & direction == 0 {
-                if self.readiness.watch(direction, cx) {
+                if self.watcher.watch(direction, cx) {
                     continue;
                 }
                 return Poll::Pending;
             }
-            match call(socket) {
+            match call(socket.as_ref()) {
                 Ok(bytes) => {
                     if bytes > 0 && bytes < wanted {
-                        self.readiness.settle(known, direction, false);
+                        self.watcher.readiness().settle(known, direction, false);
                     }
                     return Poll::Ready(Ok(bytes));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.readiness.settle(known, direction, true);
+                    self.watcher.readiness().settle(known, direction, true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -74,15 +98,15 @@ impl LoopSocket {
     }
 }
 
-impl Wire for LoopSocket {
+impl<S: AsRef<Socket> + Send + Unpin + 'static, T: Watcher> Wire for WatchedSocket<S, T> {
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, READABLE, buffer.len(), |socket| socket.bytes().read(buffer))
+        self.poll_io(cx, READABLE, buffer.len(), |socket| socket.read(buffer))
     }
 
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, WRITABLE, bytes.len(), |socket| socket.bytes().write(bytes))
+        self.poll_io(cx, WRITABLE, bytes.len(), |socket| socket.write(bytes))
     }
 
     fn poll_write_vectored(
@@ -91,30 +115,29 @@ impl Wire for LoopSocket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
-        self.poll_io(cx, WRITABLE, wanted, |socket| socket.bytes().write_vectored(slices))
+        self.poll_io(cx, WRITABLE, wanted, |socket| socket.write_vectored(slices))
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A half-close of a socket does not block.
-        Poll::Ready(self.socket.as_ref().map_or(Ok(()), Socket::shutdown))
+        Poll::Ready(self.socket.as_ref().map_or(Ok(()), |socket| socket.as_ref().shutdown()))
     }
 
     fn is_lost(&mut self) -> bool {
-        !matches!(self.socket.as_ref().map(Socket::take_error), Some(Ok(None)))
+        !matches!(self.socket.as_ref().map(|socket| socket.as_ref().take_error()), Some(Ok(None)))
     }
 
     fn reset(&mut self) {
-        // A Unix socket has no reset; its close is seen as one when bytes were unread.
-        if let Some(Socket::Tcp(stream)) = &self.socket {
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        if let Some(socket) = &self.socket {
+            socket.as_ref().reset();
         }
     }
 }
 
-impl Drop for LoopSocket {
+impl<S, T: Watcher> Drop for WatchedSocket<S, T> {
     fn drop(&mut self) {
-        // Closed, it leaves the loop's set by itself.
+        // Closed, it leaves the system's set by itself.
         self.socket = None;
-        self.readiness.close();
+        self.watcher.close();
     }
 }

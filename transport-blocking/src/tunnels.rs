@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use httpfsm_transport::catch_panic;
 
+use crate::here;
 use crate::lock::lock;
+use crate::pool::{Pool, Work};
 use crate::spawn::SpawnError;
-use crate::workers::Workers;
 
 /// How long a thread waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
-
-pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Tunnels {
     most: usize,
@@ -37,8 +36,8 @@ impl Tunnels {
     }
 
     /// Runs the work on a thread that does nothing else meanwhile.
-    pub(crate) fn run(workers: &Arc<Workers>, work: Work) -> Result<(), SpawnError> {
-        let this = &workers.tunnels;
+    pub(crate) fn run(pool: &Arc<Pool>, work: Work) -> Result<(), SpawnError> {
+        let this = &pool.tunnels;
         let mut state = lock(&this.state);
         if state.closed {
             return Err(SpawnError::Gone);
@@ -54,7 +53,7 @@ impl Tunnels {
         }
         state.threads += 1;
         drop(state);
-        let own = Arc::clone(workers);
+        let own = Arc::clone(pool);
         let thread = thread::Builder::new().name("httpfsm-tunnel".to_owned());
         let started = thread.spawn(move || own.tunnels.work(&own, work));
         started.map(drop).map_err(|_| {
@@ -68,8 +67,8 @@ impl Tunnels {
         self.news.notify_all();
     }
 
-    fn work(&self, workers: &Arc<Workers>, first: Work) {
-        workers.make_current();
+    fn work(&self, pool: &Arc<Pool>, first: Work) {
+        here::join(pool);
         let mut next = Some(first);
         while let Some(work) = next {
             let _ = catch_panic(work);

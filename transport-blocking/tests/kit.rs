@@ -1,13 +1,13 @@
 //! What every transport owes, on threads.
 
 use httpfsm::config::ServerConfig;
-use httpfsm_blocking::{Blocking, Server};
+use httpfsm_blocking::{Blocking, Functions, Server};
 use httpfsm_transport_kit::{Application, Plan, Report, Served, ToyLayer, before_http, check, listener_info};
 
 fn on(transport: Blocking) -> Report {
     // Its workers may block, so a blocking function needs no other place to run.
     check(&|plan: Plan, application: Application| {
-        plan.on(transport).serve(application.blocking(httpfsm_transport::Inline))
+        plan.on(transport).serve(application.blocking(Functions))
     })
 }
 
@@ -36,7 +36,7 @@ fn listeners_with_a_layer_keep_what_is_owed() {
     let report = check(&|plan: Plan, application: Application| {
         let server =
             plan.on_listeners(Blocking::default(), |listener| listener.layer(|_| Ok(ToyLayer::server())))?;
-        let server = server.serve(application.blocking(httpfsm_transport::Inline))?;
+        let server = server.serve(application.blocking(Functions))?;
         Ok(Served::through(server, ToyLayer::client))
     });
     report.assert();

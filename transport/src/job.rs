@@ -154,9 +154,15 @@ impl<T: Send + 'static> Job<T> {
         // Made before the spawner is called, so that it drops the work if that fails or panics.
         let job = Self(shared);
         spawner.spawn_blocking(Box::new(move || {
-            let _blocking = BlockingScope::begin();
-            report.0.run();
+            let blocking = BlockingScope::begin();
+            let result = report.0.work.run();
+            drop(blocking);
+            // Whoever waits may go on at once, on this thread, too.
+            if let Some(result) = result {
+                report.0.finish(result);
+            }
             // A result that nobody takes is dropped here.
+            let _blocking = BlockingScope::begin();
             panics::discard(report);
         }))?;
         Ok(job)

@@ -9,12 +9,13 @@ thread_local! {
     static BLOCKS: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// Whether what runs on this thread may wait for a disk: it is work of a [`Spawner`](crate::Spawner), or waits as a whole
+/// Whether what runs on this thread may block: it is work of a [`Spawner`](crate::Spawner), or waits as a whole
 /// with [`block_on`](crate::block_on). File work is done in place there. If it waited for another thread of the spawner,
 /// all of these could wait for work that is queued behind them.
 ///
 /// A driver that is polled within such work serves others, too.
-pub(crate) fn may_block() -> bool {
+#[must_use]
+pub fn may_block() -> bool {
     BLOCKS.get().is_some_and(|drives| drives == worker::drives())
 }
 

@@ -13,7 +13,7 @@ use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, Failure, Request, Subscriber};
 use httpfsm_tokio::BlockingPool;
 use httpfsm_transport::{
-    Established, Inline, Layer, LayerError, Listener, ServerHandle, SocketOptions, Spawner, Transport,
+    Established, Layer, LayerError, Listener, ServerHandle, SocketOptions, Spawner, Transport,
     block_on,
 };
 use httpfsm_transport_kit::{Application, Plan, Report, Served, check};
@@ -344,7 +344,7 @@ fn kept<T: Transport, S: Spawner + Clone + Sync>(make: impl Fn() -> T + Sync, sp
 
 #[test]
 fn on_the_blocking_transport_it_keeps_what_is_owed() {
-    kept(httpfsm_blocking::Blocking::default, Inline).assert();
+    kept(httpfsm_blocking::Blocking::default, httpfsm_blocking::Functions).assert();
 }
 
 #[test]

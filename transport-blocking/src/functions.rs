@@ -1,0 +1,39 @@
+//! Where functions that block run.
+
+use std::sync::Arc;
+
+use httpfsm_transport::{NoThread, Spawner, may_block};
+
+use crate::here;
+use crate::pool::Pool;
+
+/// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a function
+/// runs on the worker that has called the handler, right after the poll. On a thread that may block already, or belongs to
+/// no server of this transport, it runs at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Functions;
+
+impl Spawner for Functions {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        match here::pool() {
+            Some(pool) if !may_block() => pool.submit(work),
+            _ => work(),
+        }
+        Ok(())
+    }
+}
+
+/// The workers of a server, for its work with files. What may block already does its own: if it waited for another, all
+/// could wait for work that is queued behind them.
+pub(crate) struct Files(pub(crate) Arc<Pool>);
+
+impl Spawner for Files {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        if may_block() {
+            work();
+        } else {
+            self.0.submit(work);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! What the system tells of sockets, and of wake-ups.
+
+/// News of a socket: bytes may be read, or the end of input, or a connection accepted.
+pub(crate) const READABLE: u32 = 1;
+/// Bytes may be written.
+pub(crate) const WRITABLE: u32 = 2;
+/// The end of input is behind what is to be read, or the connection is lost: no further event will tell of it.
+pub(crate) const ENDED: u32 = 4;
+
+/// The token of wake-ups.
+pub(crate) const WAKE_UP: u64 = u64::MAX;
+
+/// Events taken from the system at once. What comes at the same time is for other workers.
+pub(crate) const EVENTS: usize = 8;
+
+/// What events say, where an end of any kind is told with each direction.
+pub(crate) fn news(readable: bool, writable: bool, ended: bool) -> u32 {
+    let flag = |is_so: bool, flag: u32| if is_so { flag } else { 0 };
+    flag(readable || ended, READABLE) | flag(writable || ended, WRITABLE) | flag(ended, ENDED)
+}
+
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), httpfsm_portable))]
+pub(crate) use by_turns::{Events, Poller, accept};
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(httpfsm_portable)))]
+pub(crate) use shared::{Events, Poller, accept};
+
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), httpfsm_portable))]
+mod by_turns;
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(httpfsm_portable)))]
+mod shared;

@@ -1,0 +1,353 @@
+//! The workers: threads that wait for sockets together, poll tasks, and run functions that block.
+//!
+//! A worker that hears of a socket polls its task, in which async handlers run. A function that blocks goes from there into
+//! the worker's own slot, and runs right after the poll: so another worker can poll the task meanwhile, when a deadline
+//! comes or the connection is lost, and the one that ran the function goes on with the task, and no thread has to be woken. There is one
+//! worker more than functions that may run at once, so somebody always waits for sockets.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+use std::{io, mem, thread};
+
+use httpfsm_transport::{catch_panic, may_block};
+use slab::Slab;
+use smallvec::SmallVec;
+
+use crate::here;
+use crate::lock::lock;
+use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
+use crate::sleepers::Sleepers;
+use crate::task::Task;
+use crate::tunnels::Tunnels;
+
+/// A function that blocks.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+/// Polls of a worker before it looks what else there is to do.
+const TURNS: u32 = 64;
+
+/// See the module's documentation.
+pub(crate) struct Pool {
+    /// How many functions may run at once.
+    most_functions: usize,
+    queue: Mutex<Queue>,
+    sleepers: Sleepers,
+    /// `None` when the workers have ended: what holds a waker of a task holds no descriptor then.
+    poller: Mutex<Option<Arc<Poller>>>,
+    sockets: RwLock<Sockets>,
+    pub(crate) tunnels: Tunnels,
+}
+
+/// What any worker may take. It is bounded: a task is in it once, and a connection has at most a function and a file. The
+/// futures that handlers spawn are for the application to bound.
+#[derive(Default)]
+struct Queue {
+    tasks: VecDeque<Arc<Task>>,
+    functions: VecDeque<Work>,
+    /// Functions that run.
+    running: usize,
+    workers: usize,
+    is_closed: bool,
+}
+
+/// The tasks of sockets, which events name by their tokens. No token is used twice, so no event reaches the wrong socket.
+#[derive(Default)]
+struct Sockets {
+    tasks: Slab<Arc<Task>>,
+    made: u32,
+}
+
+enum Taken {
+    Task(Arc<Task>),
+    /// It counts as running already.
+    Function(Work),
+    /// The worker is to end.
+    Nothing,
+}
+
+impl Pool {
+    pub(crate) fn new(functions: usize, tunnels: usize) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            most_functions: functions.max(1),
+            queue: Mutex::default(),
+            sleepers: Sleepers::new(),
+            poller: Mutex::new(Some(Arc::new(Poller::new()?))),
+            sockets: RwLock::default(),
+            tunnels: Tunnels::new(tunnels),
+        }))
+    }
+
+    /// Starts the workers, which end when the pool is closed.
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
+        for _ in 0..=self.most_functions {
+            let (pool, poller) = (Arc::clone(self), self.poller()?);
+            lock(&self.queue).workers += 1;
+            let worker = thread::Builder::new().name("httpfsm-worker".to_owned());
+            worker.spawn(move || pool.work(&poller)).inspect_err(|_| lock(&self.queue).workers -= 1)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn poller(&self) -> io::Result<Arc<Poller>> {
+        lock(&self.poller).clone().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// A task for a socket.
+    pub(crate) fn task(self: &Arc<Self>) -> Arc<Task> {
+        let mut sockets = self.sockets.write().unwrap_or_else(PoisonError::into_inner);
+        sockets.made = sockets.made.wrapping_add(1);
+        let made = sockets.made;
+        let place = sockets.tasks.vacant_entry();
+        let token = u64::from(made) << 32 | place.key() as u64;
+        Arc::clone(place.insert(Arc::new(Task::new(token, Arc::clone(self)))))
+    }
+
+    /// The socket of a task is closed.
+    pub(crate) fn forget(&self, token: u64) {
+        let mut sockets = self.sockets.write().unwrap_or_else(PoisonError::into_inner);
+        let known = sockets.get(token).is_some();
+        let task = if known { sockets.tasks.try_remove(key(token)) } else { None };
+        drop(sockets);
+        drop(task);
+    }
+
+    /// Has a worker poll the task: this one, if it is one.
+    #[inline]
+    pub(crate) fn push(task: Arc<Task>) {
+        // What a function wakes does not wait for its end.
+        if let Some(task) = if may_block() { Some(task) } else { here::keep_next(task) } {
+            Arc::clone(task.pool()).share(task);
+        }
+    }
+
+    /// Has any worker poll the task.
+    fn share(&self, task: Arc<Task>) {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
+            drop(queue);
+            return task.discard();
+        }
+        queue.tasks.push_back(task);
+        self.publish(queue);
+    }
+
+    /// Has a worker run the function. This one, if it is one, does so right after what it polls.
+    pub(crate) fn submit(self: &Arc<Self>, function: Work) {
+        if let Some(function) = here::keep_function(self, function) {
+            self.share_function(function);
+        }
+    }
+
+    fn share_function(&self, function: Work) {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
+            drop(queue);
+            // The drop is the application's code, which may come back here.
+            return drop(catch_panic(|| drop(function)));
+        }
+        queue.functions.push_back(function);
+        self.publish(queue);
+    }
+
+    /// Says how much is in the queue, and wakes a worker for it.
+    fn publish(&self, queue: MutexGuard<'_, Queue>) {
+        let takes = self.count(&queue);
+        drop(queue);
+        if takes > 0 {
+            self.rouse();
+        }
+    }
+
+    fn count(&self, queue: &Queue) -> usize {
+        let free = self.most_functions.saturating_sub(queue.running);
+        // Who looks is told to end.
+        let takes =
+            if queue.is_closed { usize::MAX } else { queue.tasks.len() + queue.functions.len().min(free) };
+        self.sleepers.set_queued(takes);
+        takes
+    }
+
+    #[inline]
+    fn rouse(&self) {
+        if self.sleepers.is_to_wake() {
+            self.wake_worker();
+        }
+    }
+
+    fn wake_worker(&self) {
+        let poller = lock(&self.poller).clone();
+        if let Some(poller) = poller {
+            poller.wake();
+        }
+    }
+
+    /// Ends the workers. Tasks that are not over are dropped with the last of them.
+    pub(crate) fn close(&self) {
+        let mut queue = lock(&self.queue);
+        queue.is_closed = true;
+        let is_last = queue.workers == 0;
+        self.count(&queue);
+        drop(queue);
+        self.tunnels.close();
+        if is_last {
+            return self.end();
+        }
+        self.wake_worker();
+    }
+
+    fn work(self: &Arc<Self>, poller: &Poller) {
+        here::begin(self);
+        let mut events = Events::new();
+        // A mistake of ours in there costs what it was made in.
+        while catch_panic(|| self.work_on(poller, &mut events)).is_err() {}
+        here::end();
+        let mut queue = lock(&self.queue);
+        queue.workers -= 1;
+        let is_last = queue.workers == 0;
+        drop(queue);
+        if is_last {
+            return self.end();
+        }
+        // Each wakes the next.
+        poller.wake();
+    }
+
+    fn work_on(&self, poller: &Poller, events: &mut Events) {
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            if let Some(task) = here::next() {
+                task.poll();
+            } else if !self.sleepers.is_queue_empty() {
+                match self.take() {
+                    Some(Taken::Task(task)) => task.poll(),
+                    Some(Taken::Function(function)) => self.run(function),
+                    Some(Taken::Nothing) => return,
+                    None => {}
+                }
+            } else {
+                turns = TURNS;
+            }
+            if let Some(function) = here::function() {
+                self.run_own(function);
+            }
+            if turns >= TURNS {
+                turns = 0;
+                self.wait(poller, events);
+            }
+        }
+    }
+
+    fn take(&self) -> Option<Taken> {
+        let mut queue = lock(&self.queue);
+        if queue.is_closed {
+            return Some(Taken::Nothing);
+        }
+        let taken = match queue.tasks.pop_front() {
+            Some(task) => Taken::Task(task),
+            None if queue.running < self.most_functions => {
+                let function = queue.functions.pop_front()?;
+                queue.running += 1;
+                Taken::Function(function)
+            }
+            None => return None,
+        };
+        // There may be more, for others.
+        self.publish(queue);
+        Some(taken)
+    }
+
+    /// Waits for events, but not while there is something to do.
+    fn wait(&self, poller: &Poller, events: &mut Events) {
+        let sleeps = self.sleepers.lie_down() && !here::has_next();
+        let waited = poller.wait(events, sleeps);
+        self.sleepers.get_up();
+        if waited.is_err() {
+            // It cannot happen; if it does, no worker spins.
+            return thread::sleep(Duration::from_millis(10));
+        }
+        // A waker in there may be the application's, which may close a socket.
+        let sockets = self.sockets.read().unwrap_or_else(PoisonError::into_inner);
+        let mut told = SmallVec::<[(Arc<Task>, u32); EVENTS]>::new();
+        let mut is_woken = false;
+        for (token, news) in events.iter() {
+            match sockets.get(token) {
+                Some(task) => told.push((Arc::clone(task), news)),
+                None => is_woken |= token == WAKE_UP,
+            }
+        }
+        drop(sockets);
+        if is_woken {
+            self.sleepers.note_wake_up();
+        }
+        told.into_iter().for_each(|(task, news)| task.note(news));
+        // This worker has something else to do before what it was woken for.
+        if is_woken && here::has_next() && !self.sleepers.is_queue_empty() {
+            self.rouse();
+        }
+    }
+
+    /// Runs a function that a task of this worker has called, unless others wait for their turn.
+    fn run_own(&self, function: Work) {
+        let next = here::next();
+        let mut queue = lock(&self.queue);
+        let is_first = queue.functions.is_empty() && queue.running < self.most_functions;
+        let mut function = Some(function);
+        if is_first {
+            queue.running += 1;
+        } else {
+            queue.functions.extend(function.take());
+        }
+        // It does not wait for the end of the function.
+        if is_first && next.is_some() {
+            queue.tasks.extend(next);
+            self.publish(queue);
+        } else {
+            self.count(&queue);
+            drop(queue);
+            if let Some(next) = next {
+                here::keep_next(next);
+            }
+        }
+        if let Some(function) = function {
+            self.run(function);
+        }
+    }
+
+    /// Runs a function that counts as running.
+    fn run(&self, function: Work) {
+        // Functions catch their own panics; this is for the drop of what they hold.
+        let _ = catch_panic(function);
+        let mut queue = lock(&self.queue);
+        queue.running -= 1;
+        self.count(&queue);
+    }
+
+    /// Nobody works any more.
+    fn end(&self) {
+        let mut queue = lock(&self.queue);
+        let left = (mem::take(&mut queue.tasks), mem::take(&mut queue.functions));
+        drop(queue);
+        let sockets = mem::take(&mut *self.sockets.write().unwrap_or_else(PoisonError::into_inner));
+        left.0.into_iter().for_each(|task| task.discard());
+        sockets.tasks.iter().for_each(|(_, task)| task.discard());
+        let _ = catch_panic(|| drop(left.1));
+        let poller = lock(&self.poller).take();
+        drop(poller);
+    }
+}
+
+impl Sockets {
+    #[inline]
+    fn get(&self, token: u64) -> Option<&Arc<Task>> {
+        self.tasks.get(key(token)).filter(|task| task.token() == token)
+    }
+}
+
+/// Where the task of a token is.
+#[inline]
+fn key(token: u64) -> usize {
+    // The lower half, which was made of a key.
+    (token & u64::from(u32::MAX)) as usize
+}

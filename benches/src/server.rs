@@ -47,7 +47,8 @@ const LIMITS: &[&str] = &[
 
 impl ServerProcess {
     /// The arguments of the program that serve the counted requests. A transport with `-limited` behind its name has each
-    /// limit that counts something over all connections, so high that nothing reaches it.
+    /// limit that counts something over all connections, so high that nothing reaches it; one with `-function` runs a function that
+    /// blocks for each request.
     #[must_use]
     pub fn arguments(transport: &str, threads: usize) -> Vec<OsString> {
         let threads = threads.to_string();
@@ -55,9 +56,13 @@ impl ServerProcess {
             Some(transport) => (transport, LIMITS),
             None => (transport, &[][..]),
         };
+        let (transport, app) = match transport.strip_suffix("-function") {
+            Some(transport) => (transport, "bench-function"),
+            None => (transport, "bench"),
+        };
         // No body is kept in a file, so no descriptors are left for files, and there are more for connections.
         let bodies = ["--bodies", "streamed"];
-        ["serve", "--app", "bench", "--transport", transport, "--port", "0", "--threads", &threads]
+        ["serve", "--app", app, "--transport", transport, "--port", "0", "--threads", &threads]
             .into_iter()
             .chain(bodies)
             .chain(limits.iter().copied())

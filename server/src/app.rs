@@ -25,6 +25,8 @@ pub(crate) enum App {
     Echo,
     /// What the benchmarks ask for: /plaintext, /upload, /bytes/N, /echo
     Bench,
+    /// /plaintext and /upload of these, by a function that blocks
+    BenchFunction,
 }
 
 /// Runs a future in the background of the transport's runtime.

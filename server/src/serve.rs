@@ -20,10 +20,10 @@ use httpfsm_async_std::smol::Smol;
 use httpfsm_blocking::Blocking;
 use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
-    Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic,
+    Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic, sync,
 };
 
-use crate::app::bench::BenchApp;
+use crate::app::bench::{self, BenchApp};
 use crate::app::files::{DotNames, FilesApp, Root, Types};
 use crate::app::hello::HelloApp;
 use crate::app::unread::Unread;
@@ -107,7 +107,7 @@ fn most_descriptors(app: App, bodies: Bodies) -> Most {
     match app {
         App::Files => Most::Two,
         _ if bodies == Bodies::Whole => Most::Two,
-        App::Hello | App::Echo | App::Bench => Most::One,
+        App::Hello | App::Echo | App::Bench | App::BenchFunction => Most::One,
     }
 }
 
@@ -172,6 +172,10 @@ fn serve(options: &ServeOptions, setup: ServeSetup) -> Result<(), Box<dyn Error>
             on(options.transport, echo::echo(plain, options.transport.spawn()), setup)
         }
         App::Bench => on(options.transport, BenchApp::new()?, setup),
+        App::BenchFunction => {
+            let function = sync(options.transport.blocking(), bench::function()?);
+            on(options.transport, function, setup)
+        }
     }
 }
 
@@ -235,7 +239,7 @@ fn configuration(options: &ServeOptions, rig_timeout: Option<Duration>) -> Serve
         // They read no body, so none is kept for them.
         App::Files | App::Hello => config.channel.bodies = Some(Bodies::Streamed),
         // The benchmarks measure the default of the transport.
-        App::Bench => {}
+        App::Bench | App::BenchFunction => {}
     }
     if let Some(timeout) = rig_timeout {
         echo::apply_rig_timeout(&mut config, timeout);

@@ -6,6 +6,7 @@
 //! count layered                  the driver over a connection in memory, through a layer
 //! count http                     an axum `Router` with one route, on tokio
 //! count tokio-limited            a transport under limits of which none is reached
+//! count blocking-function        a transport with a function that blocks as its handler
 //! count tokio --load plain       some loads
 //! count --keep DIR               keeps the profiles, for callgrind_annotate
 //! count --writes 2000            longer runs

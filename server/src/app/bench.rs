@@ -7,6 +7,7 @@
 //! | `GET /bytes/N` | N bytes, by reference |
 //! | `POST /echo` | the body, as it comes |
 
+use std::io::{self, Read};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use httpfsm::fields::{Fields, InvalidField};
 use httpfsm::handler::{Body, BodyFailure, Frame, Handler, IntoResponse, Request, Response, Source};
 use httpfsm::status::Status;
+use httpfsm_transport::BodyReader;
 
 /// The application. Its fields are made once; up to 70 bytes of them are copied without an allocation.
 pub(crate) struct BenchApp {
@@ -55,6 +57,30 @@ impl Handler for BenchApp {
             _ => Response::new(Status::NOT_FOUND),
         })
     }
+}
+
+/// `--app bench-function`: what a function that blocks costs beside.
+pub(crate) fn function() -> Result<impl Fn(Request) -> io::Result<Response> + Send + Sync + 'static, InvalidField> {
+    let text = Fields::new().with("Content-Type", "text/plain")?;
+    Ok(move |mut request: Request| {
+        let head = request.head();
+        Ok(match (head.method(), head.target()) {
+            ("GET" | "HEAD", "/plaintext") => respond(&text, "Hello, World!".into()),
+            ("POST", "/upload") => {
+                let mut reader = BodyReader::new(request.take_body());
+                let mut buffer = vec![0; 64 << 10];
+                let mut length = 0;
+                loop {
+                    match reader.read(&mut buffer)? {
+                        0 => break,
+                        bytes => length += bytes as u64,
+                    }
+                }
+                respond(&text, length.to_string().into())
+            }
+            _ => Response::new(Status::NOT_FOUND),
+        })
+    })
 }
 
 fn respond(fields: &Fields, body: Body) -> Response {

@@ -35,6 +35,7 @@
 
 mod atomic;
 mod connection;
+mod duty;
 mod functions;
 mod here;
 mod listener;

@@ -6,6 +6,7 @@
 //! worker more than functions that may run at once, so somebody always waits for sockets.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -14,6 +15,7 @@ use httpfsm_transport::{catch_panic, may_block};
 use slab::Slab;
 use smallvec::SmallVec;
 
+use crate::duty::Duty;
 use crate::here;
 use crate::lock::lock;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
@@ -33,6 +35,7 @@ pub(crate) struct Pool {
     most_functions: usize,
     queue: Mutex<Queue>,
     sleepers: Sleepers,
+    duty: Duty,
     /// `None` when the workers have ended: what holds a waker of a task holds no descriptor then.
     poller: Mutex<Option<Arc<Poller>>>,
     sockets: RwLock<Sockets>,
@@ -72,6 +75,7 @@ impl Pool {
             most_functions: functions.max(1),
             queue: Mutex::default(),
             sleepers: Sleepers::new(),
+            duty: Duty::new(thread::available_parallelism().map_or(1, NonZero::get)),
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
             tunnels: Tunnels::new(tunnels),
@@ -190,6 +194,7 @@ impl Pool {
         self.count(&queue);
         drop(queue);
         self.tunnels.close();
+        self.duty.close();
         if is_last {
             return self.end();
         }
@@ -198,6 +203,7 @@ impl Pool {
 
     fn work(self: &Arc<Self>, poller: &Poller) {
         here::begin(self);
+        self.duty.begin();
         let mut events = Events::new();
         // A mistake of ours in there costs what it was made in.
         while catch_panic(|| self.work_on(poller, &mut events)).is_err() {}
@@ -260,9 +266,14 @@ impl Pool {
 
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, events: &mut Events) {
+        if self.duty.is_crowded() && !here::has_next() {
+            self.duty.leave(&self.sleepers);
+        }
         let sleeps = self.sleepers.lie_down() && !here::has_next();
         let waited = poller.wait(events, sleeps);
-        self.sleepers.get_up();
+        if self.sleepers.get_up() {
+            self.duty.note_all_busy();
+        }
         if waited.is_err() {
             // It cannot happen; if it does, no worker spins.
             return thread::sleep(Duration::from_millis(10));
@@ -317,8 +328,10 @@ impl Pool {
 
     /// Runs a function that counts as running.
     fn run(&self, function: Work) {
+        self.duty.end();
         // Functions catch their own panics; this is for the drop of what they hold.
         let _ = catch_panic(function);
+        self.duty.begin();
         let mut queue = lock(&self.queue);
         queue.running -= 1;
         self.count(&queue);

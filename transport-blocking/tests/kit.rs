@@ -6,9 +6,7 @@ use httpfsm_transport_kit::{Application, Plan, Report, Served, ToyLayer, before_
 
 fn on(transport: Blocking) -> Report {
     // Its workers may block, so a blocking function needs no other place to run.
-    check(&|plan: Plan, application: Application| {
-        plan.on(transport).serve(application.blocking(Functions))
-    })
+    check(&|plan: Plan, application: Application| plan.on(transport).serve(application.blocking(Functions)))
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub(crate) type Work = Box<dyn FnOnce() + Send>;
 /// Polls of a worker before it looks what has happened to sockets.
 const TURNS: u32 = 64;
 
+/// Polls of what it keeps for itself before it takes what others wait for: a connection with requests of functions, one
+/// behind the other, always has more to do.
+const OWN_TURNS: u32 = 8;
+
 /// See the module's documentation.
 pub(crate) struct Pool {
     /// How many functions may run at once.
@@ -94,13 +98,30 @@ impl Pool {
         drop(task);
     }
 
-    /// Has a worker poll the task: this one, if it is one.
+    /// Has a worker poll the task: any, as what wakes it may block. This one where a function does that whose worker goes on
+    /// with the task, but not before its end: what else the function wakes does not wait for that.
     #[inline]
     pub(crate) fn push(task: Arc<Task>) {
-        // What a function wakes does not wait for its end.
-        if let Some(task) = if may_block() { Some(task) } else { here::keep_next(task) } {
+        if here::is_keeping() && !may_block() {
+            return Self::push_next(task);
+        }
+        Arc::clone(task.pool()).share(task);
+    }
+
+    /// Has a worker poll the task: this one, if it is one, and before all others.
+    #[inline]
+    pub(crate) fn push_next(task: Arc<Task>) {
+        if let Some(task) = here::keep_next(task) {
             Arc::clone(task.pool()).share(task);
         }
+    }
+
+    /// Has a worker poll the task once more: this one, if others do not wait for their turn.
+    pub(crate) fn push_again(task: Arc<Task>) {
+        if task.pool().queue.is_empty() {
+            return Self::push_next(task);
+        }
+        Arc::clone(task.pool()).share(task);
     }
 
     /// Has any worker poll the task.
@@ -167,6 +188,9 @@ impl Pool {
         let mut turns = 0;
         loop {
             turns += 1;
+            if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
+                here::next().into_iter().for_each(|task| self.share(task));
+            }
             if let Some(task) = here::next() {
                 task.poll();
             } else if !self.queue.is_empty() {
@@ -233,7 +257,7 @@ impl Pool {
     /// Runs a function that counts as running.
     fn run(&self, function: Work) {
         // Functions catch their own panics; this is for the drop of what they hold.
-        let _ = catch_panic(function);
+        let _ = here::keeping(|| catch_panic(function));
         let wakes = self.queue.end_function(here::has_next());
         self.wake_if(wakes);
     }

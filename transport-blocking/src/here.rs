@@ -3,6 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use httpfsm_transport::catch_panic;
+
 use crate::pool::{Pool, Work};
 use crate::task::Task;
 
@@ -13,6 +15,7 @@ struct Here {
     worker_of: Cell<Option<*const Pool>>,
     next: Cell<Option<Arc<Task>>>,
     function: Cell<Option<Work>>,
+    keeping: Cell<bool>,
 }
 
 thread_local! {
@@ -37,13 +40,29 @@ pub(crate) fn begin(pool: &Arc<Pool>) {
 
 /// It is none any more.
 pub(crate) fn end() {
-    let next = HERE.with(|here| {
+    let (next, function) = HERE.with(|here| {
         here.worker_of.set(None);
-        here.next.take()
+        (here.next.take(), here.function.take())
     });
     if let Some(next) = next {
         next.discard()
     }
+    // The application's code, whose panic would end the process where the thread drops what it has.
+    let _ = catch_panic(|| drop(function));
+}
+
+/// Whether what is woken now is this worker's next: it comes to it soon, whatever the code does that wakes.
+#[inline]
+pub(crate) fn is_keeping() -> bool {
+    HERE.try_with(|here| here.keeping.get()).unwrap_or(false)
+}
+
+/// Runs what does not panic, and is followed by this worker's next.
+pub(crate) fn keeping<T>(run: impl FnOnce() -> T) -> T {
+    HERE.with(|here| here.keeping.set(true));
+    let output = run();
+    HERE.with(|here| here.keeping.set(false));
+    output
 }
 
 /// Keeps the task for this thread, if it is a worker of its pool and has nothing else to do.

@@ -51,6 +51,7 @@ mod spawn;
 mod stream;
 mod task;
 mod tunnels;
+mod work_queue;
 
 pub use connection::{Connection, ConnectionParts, connection};
 pub use functions::Functions;

@@ -2,12 +2,11 @@
 //!
 //! A worker that hears of a socket polls its task, in which async handlers run. A function that blocks goes from there into
 //! the worker's own slot, and runs right after the poll: so another worker can poll the task meanwhile, when a deadline
-//! comes or the connection is lost, and the one that ran the function goes on with the task, and no thread has to be woken. There is one
-//! worker more than functions that may run at once, so somebody always waits for sockets.
+//! comes or the connection is lost, and the one that ran the function goes on with the task, without another thread that is
+//! woken for it. There is one worker more than functions that may run at once, so somebody always waits for sockets.
 
-use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
 
@@ -19,39 +18,32 @@ use crate::duty::Duty;
 use crate::here;
 use crate::lock::lock;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
-use crate::sleepers::Sleepers;
 use crate::task::Task;
 use crate::tunnels::Tunnels;
+use crate::work_queue::{Taken, Wakes, WorkQueue};
 
 /// A function that blocks.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
-/// Polls of a worker before it looks what else there is to do.
+/// Polls of a worker before it looks what has happened to sockets.
 const TURNS: u32 = 64;
+
+/// Polls of what it keeps for itself before it takes what others wait for: a connection with requests of functions, one
+/// behind the other, always has more to do.
+const OWN_TURNS: u32 = 8;
 
 /// See the module's documentation.
 pub(crate) struct Pool {
     /// How many functions may run at once.
     most_functions: usize,
-    queue: Mutex<Queue>,
-    sleepers: Sleepers,
+    /// It is bounded: a task is in it once, and a connection has at most a function and a file. The futures that handlers
+    /// spawn are for the application to bound.
+    queue: WorkQueue<Arc<Task>, Work>,
     duty: Duty,
     /// `None` when the workers have ended: what holds a waker of a task holds no descriptor then.
     poller: Mutex<Option<Arc<Poller>>>,
     sockets: RwLock<Sockets>,
     pub(crate) tunnels: Tunnels,
-}
-
-/// What any worker may take. It is bounded: a task is in it once, and a connection has at most a function and a file. The
-/// futures that handlers spawn are for the application to bound.
-#[derive(Default)]
-struct Queue {
-    tasks: VecDeque<Arc<Task>>,
-    functions: VecDeque<Work>,
-    /// Functions that run.
-    running: usize,
-    workers: usize,
-    is_closed: bool,
 }
 
 /// The tasks of sockets, which events name by their tokens. No token is used twice, so no event reaches the wrong socket.
@@ -61,20 +53,12 @@ struct Sockets {
     made: u32,
 }
 
-enum Taken {
-    Task(Arc<Task>),
-    /// It counts as running already.
-    Function(Work),
-    /// The worker is to end.
-    Nothing,
-}
-
 impl Pool {
     pub(crate) fn new(functions: usize, tunnels: usize) -> io::Result<Arc<Self>> {
+        let most_functions = functions.max(1);
         Ok(Arc::new(Self {
-            most_functions: functions.max(1),
-            queue: Mutex::default(),
-            sleepers: Sleepers::new(),
+            most_functions,
+            queue: WorkQueue::new(most_functions),
             duty: Duty::new(thread::available_parallelism().map_or(1, NonZero::get)),
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
@@ -86,9 +70,11 @@ impl Pool {
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
         for _ in 0..=self.most_functions {
             let (pool, poller) = (Arc::clone(self), self.poller()?);
-            lock(&self.queue).workers += 1;
+            self.queue.join();
             let worker = thread::Builder::new().name("httpfsm-worker".to_owned());
-            worker.spawn(move || pool.work(&poller)).inspect_err(|_| lock(&self.queue).workers -= 1)?;
+            worker.spawn(move || pool.work(&poller)).inspect_err(|_| {
+                self.queue.leave();
+            })?;
         }
         Ok(())
     }
@@ -116,24 +102,38 @@ impl Pool {
         drop(task);
     }
 
-    /// Has a worker poll the task: this one, if it is one.
+    /// Has a worker poll the task: any, as what wakes it may block. This one where a function does that whose worker goes on
+    /// with the task, but not before its end: what else the function wakes does not wait for that.
     #[inline]
     pub(crate) fn push(task: Arc<Task>) {
-        // What a function wakes does not wait for its end.
-        if let Some(task) = if may_block() { Some(task) } else { here::keep_next(task) } {
+        if here::is_keeping() && !may_block() {
+            return Self::push_next(task);
+        }
+        Arc::clone(task.pool()).share(task);
+    }
+
+    /// Has a worker poll the task: this one, if it is one, and before all others.
+    #[inline]
+    pub(crate) fn push_next(task: Arc<Task>) {
+        if let Some(task) = here::keep_next(task) {
             Arc::clone(task.pool()).share(task);
         }
     }
 
+    /// Has a worker poll the task once more: this one, if others do not wait for their turn.
+    pub(crate) fn push_again(task: Arc<Task>) {
+        if task.pool().queue.is_empty() {
+            return Self::push_next(task);
+        }
+        Arc::clone(task.pool()).share(task);
+    }
+
     /// Has any worker poll the task.
     fn share(&self, task: Arc<Task>) {
-        let mut queue = lock(&self.queue);
-        if queue.is_closed {
-            drop(queue);
-            return task.discard();
+        match self.queue.push(task) {
+            Ok(wakes) => self.wake_if(wakes),
+            Err(task) => task.discard(),
         }
-        queue.tasks.push_back(task);
-        self.publish(queue);
     }
 
     /// Has a worker run the function. This one, if it is one, does so right after what it polls.
@@ -144,37 +144,16 @@ impl Pool {
     }
 
     fn share_function(&self, function: Work) {
-        let mut queue = lock(&self.queue);
-        if queue.is_closed {
-            drop(queue);
+        match self.queue.push_function(function) {
+            Ok(wakes) => self.wake_if(wakes),
             // The drop is the application's code, which may come back here.
-            return drop(catch_panic(|| drop(function)));
+            Err(function) => drop(catch_panic(|| drop(function))),
         }
-        queue.functions.push_back(function);
-        self.publish(queue);
-    }
-
-    /// Says how much is in the queue, and wakes a worker for it.
-    fn publish(&self, queue: MutexGuard<'_, Queue>) {
-        let takes = self.count(&queue);
-        drop(queue);
-        if takes > 0 {
-            self.rouse();
-        }
-    }
-
-    fn count(&self, queue: &Queue) -> usize {
-        let free = self.most_functions.saturating_sub(queue.running);
-        // Who looks is told to end.
-        let takes =
-            if queue.is_closed { usize::MAX } else { queue.tasks.len() + queue.functions.len().min(free) };
-        self.sleepers.set_queued(takes);
-        takes
     }
 
     #[inline]
-    fn rouse(&self) {
-        if self.sleepers.is_to_wake() {
+    fn wake_if(&self, wakes: Wakes) {
+        if wakes {
             self.wake_worker();
         }
     }
@@ -188,11 +167,7 @@ impl Pool {
 
     /// Ends the workers. Tasks that are not over are dropped with the last of them.
     pub(crate) fn close(&self) {
-        let mut queue = lock(&self.queue);
-        queue.is_closed = true;
-        let is_last = queue.workers == 0;
-        self.count(&queue);
-        drop(queue);
+        let is_last = self.queue.close();
         self.tunnels.close();
         self.duty.close();
         if is_last {
@@ -208,11 +183,7 @@ impl Pool {
         // A mistake of ours in there costs what it was made in.
         while catch_panic(|| self.work_on(poller, &mut events)).is_err() {}
         here::end();
-        let mut queue = lock(&self.queue);
-        queue.workers -= 1;
-        let is_last = queue.workers == 0;
-        drop(queue);
-        if is_last {
+        if self.queue.leave() {
             return self.end();
         }
         // Each wakes the next.
@@ -223,13 +194,18 @@ impl Pool {
         let mut turns = 0;
         loop {
             turns += 1;
+            if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
+                here::next().into_iter().for_each(|task| self.share(task));
+            }
             if let Some(task) = here::next() {
                 task.poll();
-            } else if !self.sleepers.is_queue_empty() {
-                match self.take() {
+            } else if !self.queue.is_empty() {
+                let (taken, wakes) = self.queue.take();
+                self.wake_if(wakes);
+                match taken {
                     Some(Taken::Task(task)) => task.poll(),
                     Some(Taken::Function(function)) => self.run(function),
-                    Some(Taken::Nothing) => return,
+                    Some(Taken::Closed) => return,
                     None => {}
                 }
             } else {
@@ -245,33 +221,14 @@ impl Pool {
         }
     }
 
-    fn take(&self) -> Option<Taken> {
-        let mut queue = lock(&self.queue);
-        if queue.is_closed {
-            return Some(Taken::Nothing);
-        }
-        let taken = match queue.tasks.pop_front() {
-            Some(task) => Taken::Task(task),
-            None if queue.running < self.most_functions => {
-                let function = queue.functions.pop_front()?;
-                queue.running += 1;
-                Taken::Function(function)
-            }
-            None => return None,
-        };
-        // There may be more, for others.
-        self.publish(queue);
-        Some(taken)
-    }
-
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, events: &mut Events) {
         if self.duty.is_crowded() && !here::has_next() {
-            self.duty.leave(&self.sleepers);
+            self.duty.leave(self.queue.sleepers());
         }
-        let sleeps = self.sleepers.lie_down() && !here::has_next();
+        let sleeps = self.queue.lie_down() && !here::has_next();
         let waited = poller.wait(events, sleeps);
-        if self.sleepers.get_up() {
+        if self.queue.get_up() {
             self.duty.note_all_busy();
         }
         if waited.is_err() {
@@ -290,37 +247,19 @@ impl Pool {
         }
         drop(sockets);
         if is_woken {
-            self.sleepers.note_wake_up();
+            self.queue.note_wake_up();
         }
         told.into_iter().for_each(|(task, news)| task.note(news));
-        // This worker has something else to do before what it was woken for.
-        if is_woken && here::has_next() && !self.sleepers.is_queue_empty() {
-            self.rouse();
+        // This worker has something else to do before what is queued, for which it may have been woken.
+        if here::has_next() {
+            self.wake_if(self.queue.is_neglected());
         }
     }
 
     /// Runs a function that a task of this worker has called, unless others wait for their turn.
     fn run_own(&self, function: Work) {
-        let next = here::next();
-        let mut queue = lock(&self.queue);
-        let is_first = queue.functions.is_empty() && queue.running < self.most_functions;
-        let mut function = Some(function);
-        if is_first {
-            queue.running += 1;
-        } else {
-            queue.functions.extend(function.take());
-        }
-        // It does not wait for the end of the function.
-        if is_first && next.is_some() {
-            queue.tasks.extend(next);
-            self.publish(queue);
-        } else {
-            self.count(&queue);
-            drop(queue);
-            if let Some(next) = next {
-                here::keep_next(next);
-            }
-        }
+        let (function, wakes) = self.queue.begin_function(function, here::next());
+        self.wake_if(wakes);
         if let Some(function) = function {
             self.run(function);
         }
@@ -330,22 +269,19 @@ impl Pool {
     fn run(&self, function: Work) {
         self.duty.end();
         // Functions catch their own panics; this is for the drop of what they hold.
-        let _ = catch_panic(function);
+        let _ = here::keeping(|| catch_panic(function));
         self.duty.begin();
-        let mut queue = lock(&self.queue);
-        queue.running -= 1;
-        self.count(&queue);
+        let wakes = self.queue.end_function(here::has_next());
+        self.wake_if(wakes);
     }
 
     /// Nobody works any more.
     fn end(&self) {
-        let mut queue = lock(&self.queue);
-        let left = (mem::take(&mut queue.tasks), mem::take(&mut queue.functions));
-        drop(queue);
+        let (tasks, functions) = self.queue.take_all();
         let sockets = mem::take(&mut *self.sockets.write().unwrap_or_else(PoisonError::into_inner));
-        left.0.into_iter().for_each(|task| task.discard());
+        tasks.into_iter().for_each(|task| task.discard());
         sockets.tasks.iter().for_each(|(_, task)| task.discard());
-        let _ = catch_panic(|| drop(left.1));
+        let _ = catch_panic(|| drop(functions));
         let poller = lock(&self.poller).take();
         drop(poller);
     }

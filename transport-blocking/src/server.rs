@@ -146,7 +146,7 @@ impl Transport for Blocking {
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
                     let accepted = lock(&last_accepted).take();
                     if let Some(task) = accepted {
-                        task.begin(Box::pin(driver));
+                        task.begin_next(Box::pin(driver));
                     }
                 });
                 task.begin(Box::pin(accepting));

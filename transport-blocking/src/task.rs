@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use httpfsm_transport::catch_panic;
 
+use crate::here;
 use crate::lock::lock;
 use crate::poller::{READABLE, WRITABLE};
 use crate::pool::Pool;
@@ -62,6 +63,14 @@ impl Task {
         self.wake_by_ref();
     }
 
+    /// The same, on a worker that has nothing else to do.
+    pub(crate) fn begin_next(self: &Arc<Self>, future: Future) {
+        *lock(&self.future) = Some(future);
+        if self.state.wake() {
+            Pool::push_next(Arc::clone(self));
+        }
+    }
+
     /// Has the task of `cx` woken when `direction` becomes ready. `true` if it has become so.
     pub(crate) fn watch(self: &Arc<Self>, direction: u32, cx: &Context<'_>) -> bool {
         // This task is woken at each event that brings something.
@@ -90,8 +99,8 @@ impl Task {
         if change.others_wait {
             self.wake_others(news);
         }
-        if change.is_news {
-            self.wake();
+        if change.is_news && self.state.wake() {
+            Pool::push_next(self);
         }
     }
 
@@ -103,7 +112,9 @@ impl Task {
         let writer = if news & WRITABLE == 0 { None } else { waiting.writer.take() };
         drop(others);
         // Some are of the application's making: what fails in there is not to end a worker.
-        reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
+        here::keeping(|| {
+            reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())))
+        });
     }
 
     /// The socket is closed, and no event will tell of it.
@@ -132,7 +143,7 @@ impl Task {
         }
         drop(future);
         if self.state.end() {
-            Pool::push(self);
+            Pool::push_again(self);
         }
     }
 

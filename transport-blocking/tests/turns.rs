@@ -1,0 +1,180 @@
+//! Who gets a turn on the workers, whatever others do with theirs.
+#![allow(clippy::unwrap_used)]
+
+use std::future::poll_fn;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Handler, Request};
+use httpfsm_blocking::{Blocking, Server, ServerHandle, block_on, spawn};
+
+/// Longer than anything here takes: only a hang reaches it.
+const HANG: Duration = Duration::from_secs(20);
+
+fn start(workers: usize, handler: impl Handler) -> ServerHandle {
+    let server = Server::on(Blocking::default().workers(workers), ServerConfig::default());
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap()
+}
+
+fn send(server: &ServerHandle, target: &str) -> TcpStream {
+    let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(HANG)).unwrap();
+    let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    client.write_all(head.as_bytes()).unwrap();
+    client
+}
+
+fn receive(mut client: TcpStream) -> String {
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    response
+}
+
+/// Something that is awaited, and told once.
+#[derive(Default)]
+struct Signal {
+    is_told: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Signal {
+    fn tell(&self) {
+        self.is_told.store(true, Ordering::SeqCst);
+        let waker = self.waker.lock().unwrap().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    async fn told(&self) {
+        poll_fn(|cx| {
+            *self.waker.lock().unwrap() = Some(cx.waker().clone());
+            if self.is_told.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.waker.lock().unwrap().is_some()
+    }
+}
+
+/// Is always ready for another poll, until `is_over`.
+async fn spin(polls: &AtomicUsize, is_over: impl Fn() -> bool) {
+    poll_fn(|cx| {
+        polls.fetch_add(1, Ordering::SeqCst);
+        if is_over() {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Tells of its drop.
+struct Dropped(mpsc::Sender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+fn until(is_so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < HANG, "it never becomes so");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_future_that_never_waits_ends_with_the_server() {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let server = start(1, move |_: Request| {
+        let dropped = Dropped(tell.lock().unwrap().clone());
+        spawn(async move {
+            let _dropped = dropped;
+            spin(&AtomicUsize::new(0), || false).await;
+        })
+        .unwrap();
+        async { "spins" }
+    });
+    assert!(receive(send(&server, "/")).ends_with("spins"));
+    block_on(server.begin_drain(None).gone());
+    assert_eq!(told.recv_timeout(HANG), Ok(()), "it spins on");
+}
+
+#[test]
+fn futures_that_never_wait_leave_others_their_turn() {
+    // As many as there are threads, and one that waits for them.
+    const SPIN: usize = 2;
+    #[derive(Default)]
+    struct Shared {
+        polls: [AtomicUsize; SPIN],
+        signal: Signal,
+        is_over: AtomicBool,
+    }
+    let shared = Arc::new(Shared::default());
+    let its = Arc::clone(&shared);
+    let server = start(1, move |_: Request| {
+        let own = Arc::clone(&its);
+        spawn(async move {
+            own.signal.told().await;
+            own.is_over.store(true, Ordering::SeqCst);
+        })
+        .unwrap();
+        for n in 0..SPIN {
+            let own = Arc::clone(&its);
+            spawn(async move { spin(&own.polls[n], || own.is_over.load(Ordering::SeqCst)).await }).unwrap();
+        }
+        async { "spin" }
+    });
+    assert!(receive(send(&server, "/")).ends_with("spin"));
+    until(|| shared.signal.is_awaited());
+    until(|| shared.polls.iter().all(|polls| polls.load(Ordering::SeqCst) > 1000));
+    shared.signal.tell();
+    until(|| shared.is_over.load(Ordering::SeqCst));
+    block_on(server.begin_drain(None).gone());
+}
+
+/// As code does that was not written for futures.
+#[test]
+fn an_async_handler_that_blocks_does_not_hold_up_whom_it_has_woken() {
+    #[derive(Default)]
+    struct Shared {
+        signal: Signal,
+        is_let_go: Mutex<bool>,
+        lets_go: Condvar,
+    }
+    let shared = Arc::new(Shared::default());
+    let its = Arc::clone(&shared);
+    let server = start(1, move |request: Request| {
+        let own = Arc::clone(&its);
+        async move {
+            if request.path() == "/waits" {
+                own.signal.told().await;
+                *own.is_let_go.lock().unwrap() = true;
+                own.lets_go.notify_all();
+                return "went on";
+            }
+            own.signal.tell();
+            let blocked = |is_let_go: &mut bool| !*is_let_go;
+            let waited = own.lets_go.wait_timeout_while(own.is_let_go.lock().unwrap(), HANG, blocked);
+            if waited.unwrap().1.timed_out() { "hangs" } else { "was let go" }
+        }
+    });
+    let waits = send(&server, "/waits");
+    until(|| shared.signal.is_awaited());
+    let blocks = send(&server, "/blocks");
+    assert!(receive(blocks).ends_with("was let go"));
+    assert!(receive(waits).ends_with("went on"));
+    block_on(server.begin_drain(None).gone());
+}

@@ -9,11 +9,12 @@
 //! give a [`ServerHandle`], to drain the server and to read its counts; [`block_on`] waits for its futures.
 //!
 //! A handler is a function that blocks ([`sync`]) or an async one. A function holds a worker while it runs, so
-//! [`Blocking::workers`] of them run at once, and others wait. An async handler holds one only while it is polled, and
-//! so does the source of a streamed response. Request bodies are gathered before the handler is called, unless
-//! `config.channel.bodies` says otherwise. Where a handler is cancelled, because the connection is lost or a deadline
-//! has come, a worker drops its future; a function that runs already runs to its end. A drain waits for handlers that
-//! outlive their connections, and cancels them at its deadline.
+//! [`Blocking::workers`] of them run at once, and others wait. An async handler holds one only while it is polled, and so
+//! does the source of a streamed response. A function is called when its request's body is whole, or when it may wait for
+//! the rest ([`Blocking::waiting`]), so slow peers cannot hold all workers; an async handler reads the body as it comes.
+//! Where a handler is cancelled, because the connection is lost or a deadline has come, a worker drops its future; a
+//! function that runs already runs to its end. A drain waits for handlers that outlive their connections, and cancels them
+//! at its deadline.
 //!
 //! A response comes from another thread, so requests that are pipelined behind one wait for it, and count against
 //! `config.channel.maximum_simultaneous_requests`, also where handlers respond at once.
@@ -55,7 +56,7 @@ pub use httpfsm_transport::{
     Layer, LayerError, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
     SocketOptions, UpgradedStream, block_on, incoming, note_panic, test, written,
 };
-pub use server::{Blocking, Server, serve, sync};
+pub use server::{Blocking, OnWorker, Server, serve, sync};
 pub use socket::Stream;
 pub use spawn::{SpawnError, spawn, tunnel};
 

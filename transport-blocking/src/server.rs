@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, IntoResponse, Request};
-use httpfsm_transport::{Inline, Opening, ServerHandle, SyncHandler, Transport, accept, catch_panic};
+use httpfsm_transport::{
+    NoThread, Opening, ServerHandle, Spawner, SyncHandler, Transport, accept, catch_panic,
+};
 
 use crate::listener::LoopListener;
 use crate::lock::lock;
@@ -62,9 +64,16 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 }
 
 /// Makes a blocking function a handler. It holds a worker while it runs. Its request's body is read with
-/// [`BodyReader`](crate::BodyReader): with the bodies that this transport prefers, which are whole, that takes no
-/// longer than memory or disk; with [`Bodies::Streamed`], and of a request that expects `100 Continue`, the worker
-/// waits for the peer, and as many slow peers as there are workers hold them all.
+/// [`BodyReader`](crate::BodyReader), and no peer holds a worker by sending it slowly, but for a few:
+///
+/// - A body of up to [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow) bytes is gathered in memory before the
+///   function is called.
+/// - For a longer one the function is called with what has come, and reads the rest as it comes. So many functions may do so
+///   at once as [`Blocking::waiting`] says; for others the body goes on into a temporary file, and they are called when it
+///   is whole.
+/// - Where the request expects `100 Continue`, or where the configuration says that bodies are
+///   [streamed](httpfsm::Bodies::Streamed), the function is called at the head if it may wait, and can respond before the
+///   body comes. If not, its body is gathered as every other.
 ///
 /// ```no_run
 /// use httpfsm::{Request, Response, ServerConfig};
@@ -81,12 +90,27 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 /// # Ok(())
 /// # }
 /// ```
-pub fn sync<F, R>(function: F) -> SyncHandler<Inline, F>
+pub fn sync<F, R>(function: F) -> SyncHandler<OnWorker, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    httpfsm_transport::sync(Inline, function)
+    httpfsm_transport::sync(OnWorker, function)
+}
+
+/// The worker that has called the handler, for [`sync`].
+#[derive(Clone, Copy, Debug)]
+pub struct OnWorker;
+
+impl Spawner for OnWorker {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        work();
+        Ok(())
+    }
+
+    fn is_scarce(&self) -> bool {
+        true
+    }
 }
 
 /// The transport: one thread that waits for all sockets, and few that run handlers.
@@ -94,11 +118,12 @@ where
 pub struct Blocking {
     workers: usize,
     tunnels: usize,
+    waiting: Option<usize>,
 }
 
 impl Default for Blocking {
     fn default() -> Self {
-        Self { workers: 8, tunnels: 4 }
+        Self { workers: 8, tunnels: 4, waiting: None }
     }
 }
 
@@ -124,6 +149,16 @@ impl Blocking {
         self
     }
 
+    /// Functions that may wait for their peers at once, each on a worker: for the rest of a body that is longer than
+    /// [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow), or for one behind a `100 Continue`. Slow peers can hold
+    /// so many workers, so let it be less than [`workers`](Self::workers). Default: half of the workers, rounded down; with
+    /// 0, long bodies go through a file.
+    #[must_use]
+    pub fn waiting(mut self, functions: usize) -> Self {
+        self.waiting = Some(functions);
+        self
+    }
+
     /// Threads that may serve upgraded connections with code that blocks ([`tunnel`](crate::tunnel)); they are started
     /// when they are needed. Default 4.
     #[must_use]
@@ -134,13 +169,12 @@ impl Blocking {
 }
 
 impl Transport for Blocking {
-    const BODIES: Bodies = Bodies::Whole;
-
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
         let reactor = Reactor::new()?;
         let workers = Workers::new(self.tunnels);
         let offloaded = Offloaded::new(handler, Arc::clone(&workers));
         let (service, handle) = opening.service(Arc::new(Files(Arc::clone(&workers))), offloaded)?;
+        service.permit_waiting(self.waiting.unwrap_or(self.workers / 2));
         let registry = reactor.registry()?;
         let begin = || {
             for listener in opening.listeners {

@@ -230,6 +230,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         } else if calls.demand > 0 {
             self.demand(calls.demand, now, cx);
         }
+        // It may be that nobody wants the body any more.
+        wake_up.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.gathering.is_some());
         true
     }
 }

@@ -51,6 +51,31 @@ fn a_function_of_a_long_body_is_called_with_a_permit_and_reads_the_rest_as_it_co
 }
 
 #[test]
+fn a_permit_goes_back_when_the_body_is_in_also_while_its_function_runs_on() {
+    let mut stand = stand(config(), 1, 1);
+    let clients = [(); 2].map(|()| stand.connect());
+    stand.send(&clients[0], head(6000, "").replace("POST /", "POST /held"));
+    stand.send(&clients[0], &content(6000)[..2000]);
+    stand.until("it is called", |stand| stand.calls.begun() == 1);
+    assert_eq!(stand.permits(), 1);
+    stand.send(&clients[0], &content(6000)[2000..]);
+    assert_eq!(stand.permits(), 0);
+    // Another has the permit, and waits for a thread with what has come of its body.
+    stand.send(&clients[1], head(6000, ""));
+    stand.send(&clients[1], &content(6000)[..2000]);
+    let held = stand.server.held();
+    assert_eq!((held.permits, stand.calls.running()), (1, 1));
+    assert!(held.memory.bodies >= 2000, "{held:?}");
+    stand.holds = None;
+    stand.send(&clients[1], &content(6000)[2000..]);
+    for client in &clients {
+        assert!(stand.response(client).ends_with("\r\n\r\n6000 bytes"));
+    }
+    drop(clients);
+    stand.ends();
+}
+
+#[test]
 fn a_function_may_refuse_a_body_that_its_peer_asks_leave_for() {
     let mut stand = stand(config(), 2, 1);
     let client = stand.connect();

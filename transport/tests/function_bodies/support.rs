@@ -52,6 +52,9 @@ impl Spawner for Pool {
 #[derive(Clone, Default)]
 pub(crate) struct Calls(Arc<(AtomicUsize, AtomicUsize)>);
 
+/// Those that ask for `/held` end when this is dropped.
+pub(crate) struct Holds(#[expect(dead_code, reason = "it is to be dropped")] mpsc::Sender<()>);
+
 impl Calls {
     pub(crate) fn begun(&self) -> usize {
         self.0.0.load(Ordering::SeqCst)
@@ -92,6 +95,7 @@ pub(crate) fn content(length: usize) -> Vec<u8> {
 }
 
 pub(crate) struct Stand<H: Handler> {
+    pub(crate) holds: Option<Holds>,
     pub(crate) server: MemoryServer<H>,
     pub(crate) calls: Calls,
 }
@@ -100,15 +104,21 @@ pub(crate) struct Stand<H: Handler> {
 pub(crate) fn stand(config: ServerConfig, threads: usize, permits: usize) -> Stand<impl Handler> {
     let calls = Calls::default();
     let count = calls.clone();
+    let (hold, held) = mpsc::channel::<()>();
+    let held = Mutex::new(held);
     let function = move |request: Request| {
+        let is_held = request.path() == "/held";
         count.0.0.fetch_add(1, Ordering::SeqCst);
         let response = read(request);
+        if is_held {
+            let _ = held.lock().map(|held| held.recv());
+        }
         count.0.1.fetch_add(1, Ordering::SeqCst);
         response
     };
     let server = MemoryServer::with(config, 1 << 22, None, sync(Pool::start(threads), function));
     server.permit_waiting(permits);
-    Stand { server, calls }
+    Stand { holds: Some(Holds(hold)), server, calls }
 }
 
 impl<H: Handler> Stand<H> {

@@ -329,7 +329,8 @@ pub struct ServerConfig {
     /// KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not read. Bytes of a body
     /// that a peer has been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB as it sends. What
     /// reads a body from its file does not wait for room, so a connection may hold 4 KiB above the limit for it, and a
-    /// thread that blocks 16 KiB. Responses that are given whole are the application's memory. Default 512 MiB; 0: no
+    /// thread that blocks 16 KiB; nor does a function that waits for its peer on one of few threads, which takes 4 KiB above
+    /// it. Responses that are given whole are the application's memory. Default 512 MiB; 0: no
     /// limit.
     pub max_buffered_bytes: u64,
     /// How long a request body, or a piece of a response, waits for room under

@@ -42,7 +42,7 @@ lines() {
   local file
   for transport in tokio async-std blocking; do
     printf '%-10s ' "$transport"
-    for file in "transport-$transport"/src/*.rs; do
+    find "transport-$transport/src" -name '*.rs' | while read -r file; do
       sed '/^#\[cfg(test)\]$/,$d' "$file"
     done | grep -cvE '^\s*(//.*)?$'
   done

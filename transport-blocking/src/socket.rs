@@ -29,74 +29,51 @@ impl From<UnixStream> for Stream {
     }
 }
 
+/// Has a call made on whichever socket it is.
+macro_rules! either {
+    ($stream:expr, $either:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($either) => $call,
+            Stream::Unix($either) => $call,
+        }
+    };
+}
+
 /// A connected socket that does not block.
 #[derive(Debug)]
 pub struct Socket(Stream);
 
 impl Socket {
     pub(crate) fn new(stream: Stream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
+        either!(&stream, stream => stream.set_nonblocking(true))?;
         Ok(Self(stream))
     }
 
     /// One that was accepted so.
-    pub(crate) fn accepted(stream: impl Into<Stream>) -> Self {
+    pub(crate) fn accepted(stream: TcpStream) -> Self {
         Self(stream.into())
     }
 
     #[inline]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.0 {
-            Stream::Tcp(stream) => {
-                let mut stream = stream;
-                stream.read(buffer)
-            }
-            Stream::Unix(stream) => {
-                let mut stream = stream;
-                stream.read(buffer)
-            }
-        }
+        either!(&self.0, stream => Read::read(&mut { stream }, buffer))
     }
 
     #[inline]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match &self.0 {
-            Stream::Tcp(stream) => {
-                let mut stream = stream;
-                stream.write(bytes)
-            }
-            Stream::Unix(stream) => {
-                let mut stream = stream;
-                stream.write(bytes)
-            }
-        }
+        either!(&self.0, stream => Write::write(&mut { stream }, bytes))
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &self.0 {
-            Stream::Tcp(stream) => {
-                let mut stream = stream;
-                stream.write_vectored(slices)
-            }
-            Stream::Unix(stream) => {
-                let mut stream = stream;
-                stream.write_vectored(slices)
-            }
-        }
+        either!(&self.0, stream => Write::write_vectored(&mut { stream }, slices))
     }
 
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
-        match &self.0 {
-            Stream::Tcp(stream) => stream.take_error(),
-            Stream::Unix(stream) => stream.take_error(),
-        }
+        either!(&self.0, stream => stream.take_error())
     }
 
     pub(crate) fn shutdown(&self) -> io::Result<()> {
-        match &self.0 {
-            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
+        either!(&self.0, stream => stream.shutdown(Shutdown::Write))
     }
 
     /// Has its close be a reset. A Unix socket has none; its close is seen as one when bytes were unread.
@@ -108,7 +85,7 @@ impl Socket {
 
     /// The socket, which blocks again.
     pub(crate) fn into_stream(self) -> io::Result<Stream> {
-        self.0.set_nonblocking(false)?;
+        either!(&self.0, stream => stream.set_nonblocking(false))?;
         Ok(self.0)
     }
 }
@@ -121,18 +98,6 @@ impl AsRef<Self> for Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.0 {
-            Stream::Tcp(stream) => stream.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
-impl Stream {
-    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nonblocking(nonblocking),
-            Self::Unix(stream) => stream.set_nonblocking(nonblocking),
-        }
+        either!(&self.0, stream => stream.as_fd())
     }
 }

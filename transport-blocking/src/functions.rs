@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use httpfsm_transport::{NoThread, Spawner, may_block};
+use httpfsm_transport::{Call, NoThread, Spawner, may_block};
 
 use crate::here;
-use crate::pool::Pool;
+use crate::pool::{Pool, Work};
 
 /// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a function
 /// runs on the worker that has called the handler, right after the poll. On a thread that may block already, or belongs to
@@ -16,8 +16,16 @@ pub struct Functions;
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         match here::pool() {
-            Some(pool) if !may_block() => pool.submit(work),
+            Some(pool) if !may_block() => pool.submit(Work::Function(work)),
             _ => work(),
+        }
+        Ok(())
+    }
+
+    fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+        match here::pool() {
+            Some(pool) if !may_block() => pool.submit(Work::Call(call)),
+            _ => call.run(),
         }
         Ok(())
     }
@@ -36,7 +44,7 @@ impl Spawner for Files {
         if may_block() {
             work();
         } else {
-            self.0.submit(work);
+            self.0.submit(Work::Function(work));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
 
-use httpfsm_transport::{catch_panic, may_block};
+use httpfsm_transport::{Call, catch_panic, may_block};
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -22,8 +22,22 @@ use crate::task::Task;
 use crate::tunnels::Tunnels;
 use crate::work_queue::{Taken, Wakes, WorkQueue};
 
-/// A function that blocks.
-pub(crate) type Work = Box<dyn FnOnce() + Send>;
+/// Work that blocks.
+pub(crate) enum Work {
+    /// Of a function that is a handler.
+    Call(Call),
+    /// Any other.
+    Function(Box<dyn FnOnce() + Send>),
+}
+
+impl Work {
+    fn run(self) {
+        match self {
+            Self::Call(call) => call.run(),
+            Self::Function(function) => function(),
+        }
+    }
+}
 
 /// Polls of a worker before it looks what has happened to sockets.
 const TURNS: u32 = 64;
@@ -269,7 +283,7 @@ impl Pool {
     fn run(&self, function: Work) {
         self.duty.end();
         // Functions catch their own panics; this is for the drop of what they hold.
-        let _ = here::keeping(|| catch_panic(function));
+        let _ = here::keeping(|| catch_panic(|| function.run()));
         self.duty.begin();
         let wakes = self.queue.end_function(here::has_next());
         self.wake_if(wakes);

@@ -9,11 +9,13 @@ use httpfsm_transport::catch_panic;
 
 use crate::here;
 use crate::lock::lock;
-use crate::pool::{Pool, Work};
+use crate::pool::Pool;
 use crate::spawn::SpawnError;
 
 /// How long a thread waits for more work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
+
+type Work = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Tunnels {
     most: usize,

@@ -162,7 +162,7 @@ impl<F> Exchange<F> {
         }
         if self.has_body {
             panics::discard(Pipe::replace(&mut self.pipe));
-        } else if self.pipe.is_touched() {
+        } else if self.pipe.is_to_be_renewed() {
             // The wakers in it keep the tasks of those that wait no longer.
             Pipe::renew(&mut self.pipe);
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::{error, fmt, io, thread};
 
+use crate::call::Call;
 use crate::lock::lock;
 use crate::may_block::BlockingScope;
 use crate::{panics, waiting};
@@ -20,6 +21,16 @@ pub trait Spawner: Send + Sync + 'static {
     /// [`NoThread`] if there is no thread that could run it and the system gives none. The work is not run then, and is
     /// dropped before this returns.
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread>;
+
+    /// The same for a call of a [`sync`](crate::sync) function. By default it is given to
+    /// [`spawn_blocking`](Self::spawn_blocking), which costs an allocation.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn_blocking`](Self::spawn_blocking).
+    fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+        self.spawn_blocking(Box::new(move || call.run()))
+    }
 
     /// Whether the threads are so few that none of them is to wait for a peer: [`sync`](crate::sync) then has bodies
     /// gathered before it calls its function. The default is `false`.
@@ -99,6 +110,10 @@ impl Spawner for Threads {
 impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         (**self).spawn_blocking(work)
+    }
+
+    fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+        (**self).spawn_call(call)
     }
 
     fn is_scarce(&self) -> bool {

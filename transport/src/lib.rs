@@ -16,6 +16,7 @@ mod alarms;
 mod append;
 mod atomic;
 mod budget;
+mod call;
 mod channel_slot;
 mod clock;
 mod connection;
@@ -62,6 +63,7 @@ mod worker;
 mod written;
 
 pub use accept::{Accept, Accepted, Backoff, accept};
+pub use call::Call;
 pub use clock::{Clock, Stamp};
 pub use connection::{Connection, ConnectionParts, Event, Timer};
 pub use connections::Connections;

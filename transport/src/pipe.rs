@@ -46,6 +46,8 @@ const ATTENDED: u8 = 1;
 const CALLED: u8 = 2;
 /// The state has changed since the pipe was new.
 const TOUCHED: u8 = 4;
+/// The driver's waker is there, and maybe nothing else.
+const WATCHED: u8 = 8;
 
 #[derive(Default)]
 pub(crate) struct Pipe {
@@ -151,7 +153,7 @@ impl Pipe {
     /// Before the driver sleeps: from now on calls wake it. `true` if there are some already.
     pub(crate) fn watch(&self, driver: &Waker) -> bool {
         // A new pipe has no waker of the driver. No code of the waker runs under the lock.
-        let is_new = self.flags.load(Ordering::Acquire) & TOUCHED == 0;
+        let is_new = self.flags.load(Ordering::Acquire) & (TOUCHED | WATCHED) == 0;
         let mut waker = is_new.then(|| driver.clone());
         loop {
             let mut state = lock(&self.state);
@@ -164,7 +166,7 @@ impl Pipe {
                 continue;
             };
             let before = state.driver.replace(waker);
-            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
+            self.flags.fetch_or(WATCHED, Ordering::AcqRel);
             drop(state);
             panics::discard(before);
             break;
@@ -298,9 +300,12 @@ impl Pipe {
     #[inline]
     pub(crate) fn renew(pipe: &mut Arc<Self>) {
         if let Some(unshared) = Arc::get_mut(pipe) {
-            let flags = unshared.flags.get_mut();
-            if *flags & TOUCHED == 0 {
-                *flags = 0;
+            let flags = mem::take(unshared.flags.get_mut());
+            if flags & TOUCHED == 0 {
+                if flags & WATCHED != 0 {
+                    let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    panics::discard(state.driver.take());
+                }
                 return unshared.place.renew();
             }
         }
@@ -325,6 +330,12 @@ impl Pipe {
     #[inline]
     pub(crate) fn is_touched(&self) -> bool {
         self.flags.load(Ordering::Acquire) & TOUCHED != 0
+    }
+
+    /// Whether it holds wakers, or anything else of those who wait no longer.
+    #[inline]
+    pub(crate) fn is_to_be_renewed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (TOUCHED | WATCHED) != 0
     }
 
     /// Changes the state and wakes nobody.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Read};
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,10 +14,11 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, GatherUntil, Handler, IntoResponse, Request, Response};
 use httpfsm::status::Status;
 
-use crate::job::{Job, Spawner};
+use crate::call::CallPlace;
+use crate::job::Spawner;
 use crate::may_block::BlockingScope;
 use crate::parking::Parking;
-use crate::worker;
+use crate::worker::{self, ReusePool};
 
 thread_local! {
     /// This thread waits for a future, and is one that drives connections.
@@ -54,7 +56,7 @@ where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    SyncHandler(Arc::new(SyncFunction { spawner, function }))
+    SyncHandler(Arc::new(SyncFunction { spawner, function: Arc::new(function), places: ReusePool::new() }))
 }
 
 /// The handler that [`sync`] makes.
@@ -62,7 +64,8 @@ pub struct SyncHandler<S, F>(Arc<SyncFunction<S, F>>);
 
 struct SyncFunction<S, F> {
     spawner: S,
-    function: F,
+    function: Arc<F>,
+    places: ReusePool<Arc<CallPlace<F>>>,
 }
 
 impl<S: Spawner, F, R> Handler for SyncHandler<S, F>
@@ -74,10 +77,11 @@ where
 
     fn call(&self, mut request: Request) -> Self::Future {
         let is_there = !self.0.spawner.is_scarce() || !matches!(request.body(), Body::Stream(_));
-        SyncCall(match is_there {
+        let stage = match is_there {
             true => SyncStage::Running(self.0.begin(request)),
-            false => SyncStage::Gathering(Some((Arc::clone(&self.0), request))),
-        })
+            false => SyncStage::Gathering(request),
+        };
+        SyncCall { function: Arc::clone(&self.0), stage }
     }
 }
 
@@ -86,31 +90,29 @@ where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    fn begin(self: &Arc<Self>, request: Request) -> Job<Response> {
-        let called = Arc::clone(self);
-        let place = request.keep_place();
-        let called = Job::spawn(&self.spawner, move || {
-            let response = (called.function)(request).into_response();
-            drop(place);
-            response
-        });
-        called.unwrap_or_else(|_| {
+    fn begin(&self, request: Request) -> Arc<CallPlace<F>> {
+        let place = self.places.take().unwrap_or_else(|| CallPlace::new(&self.function));
+        if self.spawner.spawn_call(place.begin(request)).is_err() {
             let response = Response::text("The server has no thread left for the moment.\n");
             let response = response.with_status(Status::SERVICE_UNAVAILABLE);
-            Job::done(
+            place.respond(
                 response.with_failure("No thread is to be had for the function that handles the request."),
-            )
-        })
+            );
+        }
+        place
     }
 }
 
 /// The call of a [`SyncHandler`]: gathers the request's body where that is needed, and waits for the function.
-pub struct SyncCall<S, F>(SyncStage<S, F>);
+pub struct SyncCall<S, F> {
+    function: Arc<SyncFunction<S, F>>,
+    stage: SyncStage<F>,
+}
 
-enum SyncStage<S, F> {
-    /// `None`: it is just being called.
-    Gathering(Option<(Arc<SyncFunction<S, F>>, Request)>),
-    Running(Job<Response>),
+enum SyncStage<F> {
+    Gathering(Request),
+    Running(Arc<CallPlace<F>>),
+    Over,
 }
 
 impl<S: Spawner, F, R> Future for SyncCall<S, F>
@@ -121,14 +123,28 @@ where
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        if let SyncStage::Gathering(call) = &mut self.0 {
-            let Some((_, request)) = call else { return Poll::Pending };
+        if let SyncStage::Gathering(request) = &mut self.stage {
             ready!(request.body().poll_gathered(GatherUntil::WholeOrPermitted, cx));
-            let Some((function, request)) = call.take() else { return Poll::Pending };
-            self.0 = SyncStage::Running(function.begin(request));
+            if let SyncStage::Gathering(request) = mem::replace(&mut self.stage, SyncStage::Over) {
+                self.stage = SyncStage::Running(self.function.begin(request));
+            }
         }
-        let SyncStage::Running(job) = &mut self.0 else { return Poll::Pending };
-        Pin::new(job).poll(cx)
+        let SyncStage::Running(place) = &self.stage else { return Poll::Pending };
+        let response = ready!(place.poll(cx));
+        if let SyncStage::Running(mut place) = mem::replace(&mut self.stage, SyncStage::Over) {
+            if CallPlace::is_unused(&mut place) {
+                self.function.places.give(place);
+            }
+        }
+        Poll::Ready(response)
+    }
+}
+
+impl<S, F> Drop for SyncCall<S, F> {
+    fn drop(&mut self) {
+        if let SyncStage::Running(place) = &self.stage {
+            place.cancel();
+        }
     }
 }
 

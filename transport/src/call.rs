@@ -1,0 +1,170 @@
+//! A call of a function that blocks. Its memory is used again for later calls, so a call costs no allocation where the spawner
+//! takes it as it is.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use httpfsm::handler::{IntoResponse, KeptPlace, Request, Response};
+
+use crate::lock::lock;
+use crate::may_block::BlockingScope;
+use crate::{panics, waiting};
+
+/// A call of a [`sync`](crate::sync) function, for a [`Spawner`](crate::Spawner). Dropped without having run, it ends the
+/// request with a 500.
+pub struct Call(Option<Arc<dyn CallFunction>>);
+
+impl Call {
+    /// Calls the function, on a thread that may block. It is not called if nobody waits for its response any more.
+    pub fn run(mut self) {
+        if let Some(place) = self.0.take() {
+            place.call();
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(place) = self.0.take() {
+            place.abandon();
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Call(..)")
+    }
+}
+
+trait CallFunction: Send + Sync {
+    fn call(&self);
+
+    /// Nobody will.
+    fn abandon(&self);
+}
+
+/// What a call's caller and its thread share.
+pub(crate) struct CallPlace<F> {
+    function: Arc<F>,
+    progress: Mutex<CallProgress>,
+}
+
+struct CallProgress {
+    stage: CallStage,
+    waker: Option<Waker>,
+}
+
+enum CallStage {
+    /// There is no call, or nobody waits for its response.
+    Free,
+    Called(Request, KeptPlace),
+    Running,
+    /// The response, or the text of a panic, which is known only where it happened.
+    Done(Result<Response, String>),
+}
+
+impl<F> CallPlace<F> {
+    pub(crate) fn new(function: &Arc<F>) -> Arc<Self> {
+        let progress = CallProgress { stage: CallStage::Free, waker: None };
+        Arc::new(Self { function: Arc::clone(function), progress: Mutex::new(progress) })
+    }
+
+    /// Whether it may be used for another call.
+    pub(crate) fn is_unused(this: &mut Arc<Self>) -> bool {
+        Arc::get_mut(this).is_some()
+    }
+
+    /// The response is there already.
+    pub(crate) fn respond(&self, response: Response) {
+        self.replace(CallStage::Done(Ok(response)));
+    }
+
+    fn replace(&self, stage: CallStage) -> CallStage {
+        std::mem::replace(&mut lock(&self.progress).stage, stage)
+    }
+
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Response> {
+        let done = waiting::poll(&self.progress, cx, |progress| match progress.stage {
+            CallStage::Done(_) => Ok(std::mem::replace(&mut progress.stage, CallStage::Free)),
+            _ => Err(&mut progress.waker),
+        });
+        match done {
+            Poll::Ready(CallStage::Done(Ok(response))) => Poll::Ready(response),
+            Poll::Ready(CallStage::Done(Err(panic))) => panics::resume(panic),
+            Poll::Ready(_) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Nobody waits for the response any more. A call that has not begun is forgotten.
+    pub(crate) fn cancel(&self) {
+        let mut progress = lock(&self.progress);
+        let before = (std::mem::replace(&mut progress.stage, CallStage::Free), progress.waker.take());
+        drop(progress);
+        // The application's request or response, and a waker that may be the application's.
+        panics::discard(before);
+    }
+
+    fn finish(&self, result: Result<Response, String>) {
+        let mut progress = lock(&self.progress);
+        if let CallStage::Running | CallStage::Called(..) = progress.stage {
+            let before = std::mem::replace(&mut progress.stage, CallStage::Done(result));
+            let waker = progress.waker.take();
+            drop(progress);
+            panics::discard(before);
+            if let Some(waker) = waker {
+                panics::wake(waker);
+            }
+            return;
+        }
+        drop(progress);
+        // Nobody takes it.
+        let _blocking = BlockingScope::begin();
+        panics::discard(result);
+    }
+}
+
+impl<F, R> CallPlace<F>
+where
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
+{
+    /// A call of the function with `request`, to be run once.
+    pub(crate) fn begin(self: &Arc<Self>, request: Request) -> Call {
+        let place = request.keep_place();
+        self.replace(CallStage::Called(request, place));
+        Call(Some(Arc::<Self>::clone(self)))
+    }
+}
+
+impl<F, R> CallFunction for CallPlace<F>
+where
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
+{
+    fn call(&self) {
+        let mut progress = lock(&self.progress);
+        let (request, place) = match std::mem::replace(&mut progress.stage, CallStage::Running) {
+            CallStage::Called(request, place) => (request, place),
+            other => {
+                progress.stage = other;
+                return;
+            }
+        };
+        drop(progress);
+        let blocking = BlockingScope::begin();
+        let result = panics::catch(|| {
+            let response = (self.function)(request).into_response();
+            drop(place);
+            response
+        });
+        drop(blocking);
+        // Whoever waits may go on at once, on this thread, too.
+        self.finish(result);
+    }
+
+    fn abandon(&self) {
+        self.finish(Err("The function was dropped before it ran.".to_owned()));
+    }
+}

@@ -18,7 +18,8 @@ use crate::origins::Origin;
 /// How a request's body reaches the handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bodies {
-    /// The handler is called at the end of the head and reads the body as it arrives.
+    /// The handler is called at the end of the head and reads the body as it arrives. A function that blocks a thread of few
+    /// is, too, if it may wait for its peer; if so many wait already, its body is gathered first.
     Streamed,
     /// The handler is called when the body is in; above `inbuf_overflow` the bytes wait in a temporary file. A
     /// request that expects `100-continue` still reaches the handler at its head. This is the work of whoever drives
@@ -162,9 +163,12 @@ pub struct ChannelConfig {
     pub max_request_target_size: u32,
     /// Largest request body in bytes of content; above: 413. Default 1 GiB.
     pub max_request_body_size: u64,
-    /// Above this, a whole body waits in a temporary file ([`Bodies::Whole`]), and also below it where the server has no
-    /// room for more in memory. 0: never in a file; where there is no room, the body waits for
-    /// [`room_timeout`](ServerConfig::room_timeout) and then gets a 503. Default 512 KiB.
+    /// Above this, a body that is gathered waits in a temporary file, and also below it where the server has no room for
+    /// more in memory. Bodies are gathered under [`Bodies::Whole`], for handlers that ask for it
+    /// ([`Body::gathered`](crate::handler::Body::gathered)), and, where [`bodies`](Self::bodies) does not say otherwise, for
+    /// functions that block a thread of few; those may read a longer one as it comes, if so many do not wait already. 0:
+    /// never in a file; where there is no room, the body waits for [`room_timeout`](ServerConfig::room_timeout) and then
+    /// gets a 503. Default 512 KiB.
     pub inbuf_overflow: u64,
     /// Largest trailer section in bytes; above: 431. Default 8 KiB.
     pub max_trailer_size: u32,
@@ -195,8 +199,9 @@ pub struct ChannelConfig {
     /// client (499), Go cancels the context of the request, hyper closes unless `half_close` is set: see *half-close* in
     /// `docs/compatibility.md` of the repository.
     pub fin_is_disconnect: bool,
-    /// How bodies reach the handler. Default `None`: as the transport prefers, which is [`Bodies::Streamed`], but
-    /// [`Bodies::Whole`] where handlers block a thread of few.
+    /// How bodies reach the handler. Default `None`: async handlers read them as they come, and so do functions that block,
+    /// where there are many threads for these. A function that blocks a thread of few, as on the blocking transport, is
+    /// called when its body is whole, or when it may wait for the rest of a long one.
     pub bodies: Option<Bodies>,
     /// The content of the machine's own responses; `None`: one line of text.
     pub error_pages: Option<ErrorPages>,
@@ -331,8 +336,8 @@ pub struct ServerConfig {
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,
     /// that is cut. Default 10 s.
     pub room_timeout: Option<Duration>,
-    /// Bytes that request bodies may occupy in temporary files ([`Bodies::Whole`]), of all channels together; a request
-    /// whose body needs more gets a 503. Default 4 GiB; 0: no limit.
+    /// Bytes that request bodies may occupy in temporary files ([`inbuf_overflow`](ChannelConfig::inbuf_overflow)), of all
+    /// channels together; a request whose body needs more gets a 503. Default 4 GiB; 0: no limit.
     pub max_spooled_bytes: u64,
     /// The folder of these files, which have no names; empty: the system's folder for temporary files. On a file system in
     /// memory, as `/tmp` often is, the files are memory that `max_buffered_bytes` does not count: it is bounded by

@@ -33,6 +33,7 @@ mod cookies;
 mod extensions;
 #[cfg(feature = "form")]
 mod form;
+mod gather;
 mod into_response;
 #[cfg(feature = "std")]
 mod io_error;
@@ -57,6 +58,7 @@ pub use control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, W
 pub use extensions::Extensions;
 #[cfg(feature = "form")]
 pub use form::FormError;
+pub use gather::GatherUntil;
 pub use into_response::IntoResponse;
 #[cfg(feature = "json")]
 pub use json::{Json, JsonError};

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, CollectError, Frame, Source};
+use httpfsm::handler::{Body, BodyFailure, CollectError, Frame, GatherUntil, Source};
 
 /// Counts how often it was woken.
 #[derive(Default)]
@@ -216,6 +216,38 @@ fn collect_tells_the_failure_and_keeps_the_trailer_section() {
     let mut body = FrameQueue::of([data("a"), data("b"), Frame::Trailers(trailers.clone())]).body();
     assert_eq!(now(body.collect(9)).unwrap(), "ab");
     assert_eq!(body.trailers(), Some(&trailers));
+}
+
+#[test]
+fn a_source_that_waits_for_no_peer_may_be_read_at_once_and_another_is_replaced_by_what_it_has_gathered() {
+    let mut body = FrameQueue::of([]).body();
+    now(body.gathered());
+    assert!(matches!(body, Body::Stream(_)));
+    for mut body in [Body::Empty, Body::from("abc")] {
+        now(body.gathered());
+    }
+
+    struct Gathers(usize);
+    impl Source for Gathers {
+        fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
+            panic!("it is read before it is whole")
+        }
+
+        fn poll_gathered(
+            mut self: Pin<&mut Self>,
+            until: GatherUntil,
+            _cx: &mut Context<'_>,
+        ) -> Poll<Option<Body>> {
+            assert_eq!(until, GatherUntil::Whole);
+            self.0 -= 1;
+            if self.0 > 0 { Poll::Pending } else { Poll::Ready(Some(Body::from("whole"))) }
+        }
+    }
+    let mut body = Body::stream(Gathers(2));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(body.poll_gathered(GatherUntil::Whole, &mut cx).is_pending());
+    assert!(body.poll_gathered(GatherUntil::Whole, &mut cx).is_ready());
+    assert!(matches!(&body, Body::Full(bytes) if bytes == "whole"), "{body:?}");
 }
 
 #[test]

@@ -15,10 +15,6 @@ use clap::error::ErrorKind;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
-use httpfsm_async_std::AsyncStd;
-use httpfsm_async_std::smol::Smol;
-use httpfsm_blocking::Blocking;
-use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
     Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic, sync,
 };
@@ -72,7 +68,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
-    let most = most_descriptors(options.app, config.channel.bodies.unwrap_or(options.transport.bodies()));
+    let most = most_descriptors(options.app, config.channel.bodies, options.transport);
     descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
     if let (App::Files, Some(folder)) = (options.app, &options.record) {
         is_apart(folder, root(options))?;
@@ -102,12 +98,13 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A connection that sends a file holds its descriptor, and one whose body is kept whole may hold a temporary file.
-fn most_descriptors(app: App, bodies: Bodies) -> Most {
-    match app {
-        App::Files => Most::Two,
-        _ if bodies == Bodies::Whole => Most::Two,
-        App::Hello | App::Echo | App::Bench | App::BenchFunction => Most::One,
+/// A connection that sends a file holds its descriptor, and one whose body is kept whole may hold a temporary file, as those
+/// for functions that block may be.
+fn most_descriptors(app: App, bodies: Option<Bodies>, transport: TransportName) -> Most {
+    match (app, bodies) {
+        (App::Files, _) | (_, Some(Bodies::Whole)) => Most::Two,
+        (_, None) if transport == TransportName::Blocking => Most::Two,
+        (App::Hello | App::Echo | App::Bench | App::BenchFunction, _) => Most::One,
     }
 }
 
@@ -195,16 +192,6 @@ impl TransportName {
             Self::AsyncStd => "async-std",
             Self::Smol => "smol",
             Self::Blocking => "blocking",
-        }
-    }
-
-    /// The default delivery of bodies.
-    fn bodies(self) -> Bodies {
-        match self {
-            Self::Tokio => Tokio::BODIES,
-            Self::AsyncStd => AsyncStd::BODIES,
-            Self::Smol => Smol::BODIES,
-            Self::Blocking => Blocking::BODIES,
         }
     }
 

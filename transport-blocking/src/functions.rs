@@ -21,6 +21,10 @@ impl Spawner for Functions {
         }
         Ok(())
     }
+
+    fn is_scarce(&self) -> bool {
+        true
+    }
 }
 
 /// The workers of a server, for its work with files. What may block already does its own: if it waited for another, all

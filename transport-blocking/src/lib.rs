@@ -1,26 +1,28 @@
 //! httpfsm on threads: an HTTP/1.x server without an async runtime.
 //!
 //! Should you use this? Yes, if your handlers block (a database driver, files, computations), or if you want no runtime
-//! in your program: one thread waits for all sockets, and few workers run handlers, so ten thousand idle, slow or
-//! half-sent connections need no thread of their own. If your program runs on tokio already, take `httpfsm-tokio`: a
-//! handler that does not block is faster there by the two thread switches that a request costs here.
+//! in your program: few threads wait for all sockets and run all handlers, so ten thousand idle, slow or half-sent
+//! connections need no thread of their own. If your program runs on tokio already, take `httpfsm-tokio`: an async handler
+//! costs about the same on both, and has a runtime's timers and files there.
 //!
 //! [`serve`] runs a handler on a listener; [`Server`] takes several listeners, socket options and a subscriber. Both
 //! give a [`ServerHandle`], to drain the server and to read its counts; [`block_on`] waits for its futures.
 //!
 //! A handler is a function that blocks ([`sync`]) or an async one. A function holds a worker while it runs, so
-//! [`Blocking::workers`] of them run at once, and others wait. An async handler holds one only while it is polled, and
-//! so does the source of a streamed response. Request bodies are gathered before the handler is called, unless
-//! `config.channel.bodies` says otherwise. Where a handler is cancelled, because the connection is lost or a deadline
-//! has come, a worker drops its future; a function that runs already runs to its end. A drain waits for handlers that
-//! outlive their connections, and cancels them at its deadline.
+//! [`Blocking::workers`] of them run at once, and others wait; there is one thread more, which serves the connections
+//! meanwhile. So a deadline is noticed, and the loss of the connection, while its function runs: 503 after
+//! `responseless_timeout`. An async handler is polled where its connection is served, and so is the source of a streamed
+//! response. It must not block: it would hold up the deadlines of its own connection, and one of the threads. A function is called when its request's body is whole, or when it may wait for
+//! the rest ([`Blocking::waiting`]), so slow peers cannot hold all workers; an async handler reads the body as it comes.
+//! Where a handler is cancelled, because the connection is lost or a deadline has come, a worker drops its future; a
+//! function that runs already runs to its end. A drain waits for handlers that outlive their connections, and cancels them
+//! at its deadline.
 //!
-//! A response comes from another thread, so requests that are pipelined behind one wait for it, and count against
-//! `config.channel.maximum_simultaneous_requests`, also where handlers respond at once.
+//! The response of a function comes after a wake-up of its own, so requests that are pipelined behind one wait for it, and
+//! count against `config.channel.maximum_simultaneous_requests`. Each response leaves when its function is over.
 //!
-//! A [`Subscriber`](httpfsm::Subscriber) is called on the one thread of the sockets: it must not block. Only the end of an
-//! upgraded connection is told wherever the application drops it, or on another thread at the drain deadline; so calls may
-//! overlap.
+//! A [`Subscriber`](httpfsm::Subscriber) is called on any of the threads, and calls for different connections overlap: it
+//! must not block.
 //!
 //! [`incoming()`] gives requests to a loop of yours, on as many threads as you like, instead of to a handler.
 //!
@@ -35,6 +37,7 @@
 
 mod atomic;
 mod connection;
+mod duty;
 mod functions;
 mod here;
 mod listener;

@@ -2,9 +2,10 @@
 //!
 //! A worker that hears of a socket polls its task, in which async handlers run. A function that blocks goes from there into
 //! the worker's own slot, and runs right after the poll: so another worker can poll the task meanwhile, when a deadline
-//! comes or the connection is lost, and the one that ran the function goes on with the task, and no thread has to be woken. There is one
-//! worker more than functions that may run at once, so somebody always waits for sockets.
+//! comes or the connection is lost, and the one that ran the function goes on with the task, without another thread that is
+//! woken for it. There is one worker more than functions that may run at once, so somebody always waits for sockets.
 
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
@@ -13,6 +14,7 @@ use httpfsm_transport::{catch_panic, may_block};
 use slab::Slab;
 use smallvec::SmallVec;
 
+use crate::duty::Duty;
 use crate::here;
 use crate::lock::lock;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
@@ -37,6 +39,7 @@ pub(crate) struct Pool {
     /// It is bounded: a task is in it once, and a connection has at most a function and a file. The futures that handlers
     /// spawn are for the application to bound.
     queue: WorkQueue<Arc<Task>, Work>,
+    duty: Duty,
     /// `None` when the workers have ended: what holds a waker of a task holds no descriptor then.
     poller: Mutex<Option<Arc<Poller>>>,
     sockets: RwLock<Sockets>,
@@ -56,6 +59,7 @@ impl Pool {
         Ok(Arc::new(Self {
             most_functions,
             queue: WorkQueue::new(most_functions),
+            duty: Duty::new(thread::available_parallelism().map_or(1, NonZero::get)),
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
             tunnels: Tunnels::new(tunnels),
@@ -165,6 +169,7 @@ impl Pool {
     pub(crate) fn close(&self) {
         let is_last = self.queue.close();
         self.tunnels.close();
+        self.duty.close();
         if is_last {
             return self.end();
         }
@@ -173,6 +178,7 @@ impl Pool {
 
     fn work(self: &Arc<Self>, poller: &Poller) {
         here::begin(self);
+        self.duty.begin();
         let mut events = Events::new();
         // A mistake of ours in there costs what it was made in.
         while catch_panic(|| self.work_on(poller, &mut events)).is_err() {}
@@ -217,9 +223,14 @@ impl Pool {
 
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, events: &mut Events) {
+        if self.duty.is_crowded() && !here::has_next() {
+            self.duty.leave(self.queue.sleepers());
+        }
         let sleeps = self.queue.lie_down() && !here::has_next();
         let waited = poller.wait(events, sleeps);
-        self.queue.get_up();
+        if self.queue.get_up() {
+            self.duty.note_all_busy();
+        }
         if waited.is_err() {
             // It cannot happen; if it does, no worker spins.
             return thread::sleep(Duration::from_millis(10));
@@ -256,8 +267,10 @@ impl Pool {
 
     /// Runs a function that counts as running.
     fn run(&self, function: Work) {
+        self.duty.end();
         // Functions catch their own panics; this is for the drop of what they hold.
         let _ = here::keeping(|| catch_panic(function));
+        self.duty.begin();
         let wakes = self.queue.end_function(here::has_next());
         self.wake_if(wakes);
     }

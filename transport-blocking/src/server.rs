@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, IntoResponse, Request};
 use httpfsm_transport::{Opening, ServerHandle, SyncHandler, Transport, accept};
 
@@ -61,9 +61,16 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 }
 
 /// Makes a blocking function a handler. It holds a worker while it runs. Its request's body is read with
-/// [`BodyReader`](crate::BodyReader): with the bodies that this transport prefers, which are whole, that takes no
-/// longer than memory or disk; with [`Bodies::Streamed`], and of a request that expects `100 Continue`, the worker
-/// waits for the peer, and as many slow peers as there are workers hold them all.
+/// [`BodyReader`](crate::BodyReader), and no peer holds a worker by sending it slowly, but for a few:
+///
+/// - A body of up to [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow) bytes is gathered in memory before the
+///   function is called.
+/// - For a longer one the function is called with what has come, and reads the rest as it comes. So many functions may do so
+///   at once as [`Blocking::waiting`] says; for others the body goes on into a temporary file, and they are called when it
+///   is whole.
+/// - Where the request expects `100 Continue`, or where the configuration says that bodies are
+///   [streamed](httpfsm::Bodies::Streamed), the function is called at the head if it may wait, and can respond before the
+///   body comes. If not, its body is gathered as every other.
 ///
 /// ```no_run
 /// use httpfsm::{Request, Response, ServerConfig};
@@ -88,21 +95,22 @@ where
     httpfsm_transport::sync(Functions, function)
 }
 
-/// The transport: one thread that waits for all sockets, and few that run handlers.
+/// The transport: few threads that wait for all sockets together, and run the handlers.
 #[derive(Clone, Copy, Debug)]
 pub struct Blocking {
     workers: usize,
     tunnels: usize,
+    waiting: Option<usize>,
 }
 
 impl Default for Blocking {
     fn default() -> Self {
-        Self { workers: 8, tunnels: 4 }
+        Self { workers: 8, tunnels: 4, waiting: None }
     }
 }
 
 impl Blocking {
-    /// Threads that run handlers, 1 at least. Default 8.
+    /// Functions that run at once, 1 at least; there is one thread more. Default 8.
     ///
     /// ```
     /// use httpfsm::config::ServerConfig;
@@ -123,6 +131,16 @@ impl Blocking {
         self
     }
 
+    /// Functions that may wait for their peers at once, each on a worker: for the rest of a body that is longer than
+    /// [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow), or for one behind a `100 Continue`. Slow peers can hold
+    /// so many workers, so it is always one less than [`workers`](Self::workers) at most. Default: half of the workers, rounded
+    /// down; with 0, long bodies go through a file.
+    #[must_use]
+    pub fn waiting(mut self, functions: usize) -> Self {
+        self.waiting = Some(functions);
+        self
+    }
+
     /// Threads that may serve upgraded connections with code that blocks ([`tunnel`](crate::tunnel)); they are started
     /// when they are needed. Default 4.
     #[must_use]
@@ -133,11 +151,10 @@ impl Blocking {
 }
 
 impl Transport for Blocking {
-    const BODIES: Bodies = Bodies::Whole;
-
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
         let pool = Pool::new(self.workers, self.tunnels)?;
         let (service, handle) = opening.service(Arc::new(Files(Arc::clone(&pool))), handler)?;
+        service.permit_waiting(self.waiting.unwrap_or(self.workers / 2).min(self.workers.saturating_sub(1)));
         let begin = || {
             for listener in opening.listeners {
                 let task = pool.task();

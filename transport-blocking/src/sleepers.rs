@@ -6,8 +6,12 @@
 
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+/// Above the count of those who wait.
+const ROUND: usize = 1 << 16;
+
 /// See the module's documentation.
 pub(crate) struct Sleepers {
+    /// How many wait, and above that how often one has got up.
     waiting: AtomicUsize,
     /// How much is in the queue that a worker may take.
     queued: AtomicUsize,
@@ -34,7 +38,7 @@ impl Sleepers {
     /// Something is queued. `true`: a worker sleeps that is to be woken now.
     #[inline]
     pub(crate) fn is_to_wake(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0 && !self.is_being_woken.swap(true, Ordering::SeqCst)
+        self.look().0 > 0 && !self.is_being_woken.swap(true, Ordering::SeqCst)
     }
 
     /// This worker is about to wait. `true`: it may sleep.
@@ -44,10 +48,17 @@ impl Sleepers {
         self.is_queue_empty()
     }
 
-    /// It waits no longer.
+    /// It waits no longer. `true`: nobody does.
     #[inline]
-    pub(crate) fn get_up(&self) {
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
+    pub(crate) fn get_up(&self) -> bool {
+        self.waiting.fetch_add(ROUND - 1, Ordering::SeqCst) % ROUND == 1
+    }
+
+    /// How many wait, and how often one has got up.
+    #[inline]
+    pub(crate) fn look(&self) -> (usize, usize) {
+        let both = self.waiting.load(Ordering::SeqCst);
+        (both % ROUND, both / ROUND)
     }
 
     /// A wake-up has reached this worker.

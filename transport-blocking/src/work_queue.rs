@@ -144,10 +144,15 @@ impl<T, F> WorkQueue<T, F> {
         self.sleepers.lie_down()
     }
 
-    /// It waits no longer.
+    /// It waits no longer. `true`: nobody does.
     #[inline]
-    pub(crate) fn get_up(&self) {
-        self.sleepers.get_up();
+    pub(crate) fn get_up(&self) -> bool {
+        self.sleepers.get_up()
+    }
+
+    /// Who waits.
+    pub(crate) fn sleepers(&self) -> &Sleepers {
+        &self.sleepers
     }
 
     /// A wake-up has reached a worker, which looks here soon.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::NotAdmitted;
@@ -54,7 +54,6 @@ impl<H: Handler> Connections<H> {
     }
 
     fn open(mut opening: Opening, spawner: Arc<dyn Spawner>, handler: H) -> io::Result<Self> {
-        opening.config.channel.bodies.get_or_insert(Bodies::Streamed);
         let (service, handle) = opening.service(spawner, handler)?;
         Ok(Self { service, handle })
     }

@@ -9,6 +9,7 @@ use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 use crate::channel_slot::Orphan;
 use crate::ledger::{Ledger, Room};
 use crate::panics;
+use crate::permits::Permit;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
 use crate::spool::Spool;
@@ -27,6 +28,10 @@ pub(crate) struct Exchange<F> {
     pub(crate) has_body: bool,
     /// Whether it counts against the requests that may be with the application.
     pub(crate) counted: bool,
+    /// The body, where it is gathered: for the handler, or before that is called.
+    pub(crate) gathering: Option<Box<Spool>>,
+    /// To read the body as it comes, until it is in.
+    pub(crate) permit: Option<Permit>,
     /// A demand for the body that waits for room.
     pub(crate) wait: Option<Box<BodyWait>>,
 }
@@ -44,7 +49,7 @@ pub(crate) enum Stage {
     /// No request, or a response that is over.
     Over,
     /// The whole body is being gathered; the handler does not know yet.
-    Gathering(Box<Spool>),
+    Gathering,
     /// The handler's future runs.
     Calling,
     /// The handler has responded, and its source has more.
@@ -62,6 +67,8 @@ impl<F> Exchange<F> {
             pipe: Arc::new(Pipe::new(Some(Arc::clone(ledger)))),
             has_body: false,
             counted: false,
+            gathering: None,
+            permit: None,
             wait: None,
         })
     }
@@ -105,6 +112,11 @@ impl<F> Exchange<F> {
         }
     }
 
+    /// Whether the peer waits for a 100 before it sends the body.
+    pub(crate) fn expects_continue(&self) -> bool {
+        RequestHead::as_ref(&self.head).expects_continue()
+    }
+
     /// Ends the exchange: drops the future or the source, and lets whoever waits for the request know.
     #[inline]
     pub(crate) fn finish(&mut self) {
@@ -115,7 +127,8 @@ impl<F> Exchange<F> {
     /// Drops the future or the source. Those that came to their end are dropped where they were polled.
     #[inline]
     pub(crate) fn drop_application(&mut self) {
-        let is_over = matches!(self.stage, Stage::Over | Stage::Calling) && self.wait.is_none();
+        let is_over =
+            matches!(self.stage, Stage::Over | Stage::Calling) && !(self.has_body && self.holds_body());
         if self.future.is_some() || !is_over {
             self.drop_unfinished();
         }
@@ -126,10 +139,19 @@ impl<F> Exchange<F> {
     /// Code of the application runs in here: what panics must not keep the rest from being given back.
     #[cold]
     fn drop_unfinished(&mut self) {
-        self.wait = None;
+        self.let_body_go();
         let _ = panics::catch(|| self.future.set(None));
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let _ = panics::catch(|| drop(stage));
+    }
+
+    fn holds_body(&self) -> bool {
+        self.wait.is_some() || self.gathering.is_some() || self.permit.is_some()
+    }
+
+    /// Nothing more of the body is gathered, read or waited for.
+    pub(crate) fn let_body_go(&mut self) {
+        (self.gathering, self.permit, self.wait) = (None, None, None);
     }
 
     /// Lets go of memory that is larger than most requests need.

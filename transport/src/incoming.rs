@@ -6,10 +6,10 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use httpfsm::handler::{Handler, IntoResponse, Request, Response};
+use httpfsm::handler::{Body, GatherUntil, Handler, IntoResponse, Request, Response};
 use httpfsm::status::Status;
 
 use crate::lock::lock;
@@ -28,10 +28,9 @@ pub fn incoming() -> (IncomingHandler, Incoming) {
 /// connection comes when this one has its response. A request that nobody responds to within `responseless_timeout` gets a
 /// 503, and one whose peer is gone meanwhile is left out.
 ///
-/// Where bodies are [streamed](httpfsm::config::Bodies::Streamed), as on the asynchronous transports, a thread that reads
-/// one waits for its peer, so as many slow peers as there are threads hold them all, for `body_timeout`. There let them be
-/// [whole](httpfsm::config::Bodies::Whole), as they are on the blocking transport: then a request comes with all of its
-/// body.
+/// A request comes with all of its body, in memory or in a temporary file, on each transport. Where the configuration says
+/// that bodies are [streamed](httpfsm::config::Bodies::Streamed), it comes before its body, and a thread that reads one
+/// waits for its peer: so as many slow peers as there are threads hold them all, for `body_timeout`.
 ///
 /// ```
 /// use httpfsm_transport::incoming;
@@ -189,17 +188,13 @@ pub struct IncomingHandler(Arc<Queue>);
 impl Handler for IncomingHandler {
     type Future = IncomingResponse;
 
-    fn call(&self, request: Request) -> IncomingResponse {
-        let place = Arc::<Mutex<ResponsePlace>>::default();
-        let request = IncomingRequest { request, place: Some(Arc::clone(&place)) };
-        let waiting = match self.0.push(request) {
-            Ok(number) => Some((Arc::clone(&self.0), number)),
-            Err(request) => {
-                request.respond(Status::SERVICE_UNAVAILABLE);
-                None
-            }
-        };
-        IncomingResponse { place, waiting }
+    fn call(&self, mut request: Request) -> IncomingResponse {
+        let mut response = IncomingResponse { place: Arc::default(), gathering: None, waiting: None };
+        match request.body() {
+            Body::Stream(_) => response.gathering = Some((Arc::clone(&self.0), request)),
+            _ => response.pass_on(&self.0, request),
+        }
+        response
     }
 }
 
@@ -228,6 +223,8 @@ struct ResponsePlace {
 /// The future of the response to a request that was passed on.
 pub struct IncomingResponse {
     place: Arc<Mutex<ResponsePlace>>,
+    /// The request, whose body is not whole yet.
+    gathering: Option<(Arc<Queue>, Request)>,
     /// Where the request may wait still, and its number.
     waiting: Option<(Arc<Queue>, u64)>,
 }
@@ -235,8 +232,24 @@ pub struct IncomingResponse {
 impl Future for IncomingResponse {
     type Output = Response;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        if let Some((_, request)) = &mut self.gathering {
+            ready!(request.body().poll_gathered(GatherUntil::WholeUnlessStreamed, cx));
+        }
+        if let Some((queue, request)) = self.gathering.take() {
+            self.pass_on(&queue, request);
+        }
         waiting::poll(&self.place, cx, |place| place.response.take().ok_or(&mut place.connection))
+    }
+}
+
+impl IncomingResponse {
+    fn pass_on(&mut self, queue: &Arc<Queue>, request: Request) {
+        let request = IncomingRequest { request, place: Some(Arc::clone(&self.place)) };
+        match queue.push(request) {
+            Ok(number) => self.waiting = Some((Arc::clone(queue), number)),
+            Err(request) => request.respond(Status::SERVICE_UNAVAILABLE),
+        }
     }
 }
 

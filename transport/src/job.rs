@@ -20,6 +20,12 @@ pub trait Spawner: Send + Sync + 'static {
     /// [`NoThread`] if there is no thread that could run it and the system gives none. The work is not run then, and is
     /// dropped before this returns.
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread>;
+
+    /// Whether the threads are so few that none of them is to wait for a peer: [`sync`](crate::sync) then has bodies
+    /// gathered before it calls its function. The default is `false`.
+    fn is_scarce(&self) -> bool {
+        false
+    }
 }
 
 /// There is no thread for work that blocks, and the system gives none under its limits. It may give one later.
@@ -93,6 +99,10 @@ impl Spawner for Threads {
 impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         (**self).spawn_blocking(work)
+    }
+
+    fn is_scarce(&self) -> bool {
+        (**self).is_scarce()
     }
 }
 

@@ -321,6 +321,11 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
         self.listener = Arc::new(listener);
     }
 
+    /// Lets so many functions at a time wait for their peers: [`Service::permit_waiting`].
+    pub fn permit_waiting(&self, functions: usize) {
+        self.service.permit_waiting(functions);
+    }
+
     /// Connects a client from a port of its own on the loopback address.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::task::Waker;
 use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Frame, Upgraded};
+use httpfsm::handler::{Frame, GatherUntil, Upgraded};
 use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 use smallvec::SmallVec;
@@ -23,8 +23,11 @@ use crate::panics;
 use crate::place::RequestPlace;
 use crate::waiters::Waiters;
 
+pub(crate) use gathering::PartialBody;
+use gathering::PipeGathering;
 pub(crate) use handler::PipeSource;
 
+mod gathering;
 mod handler;
 
 /// Bytes of a request body that may be asked for and not read yet, once as many have come.
@@ -69,6 +72,7 @@ struct PipeState {
     charge: BodyCharge,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
+    gathering: PipeGathering,
     /// The reader has taken the end of the body.
     body_read: bool,
     body_dropped: bool,
@@ -105,6 +109,8 @@ type Orders = SmallVec<[Order; 1]>;
 pub(crate) struct Calls {
     pub(crate) orders: Orders,
     pub(crate) demand: u64,
+    /// The body is to be gathered.
+    pub(crate) gather: Option<GatherUntil>,
 }
 
 /// The driver's side.
@@ -135,7 +141,11 @@ impl Pipe {
     #[cold]
     fn take_calls(&self) -> Calls {
         let mut state = lock(&self.state);
-        Calls { orders: mem::take(&mut state.orders), demand: mem::take(&mut state.demand) }
+        Calls {
+            orders: mem::take(&mut state.orders),
+            demand: mem::take(&mut state.demand),
+            gather: state.take_asked(),
+        }
     }
 
     /// Before the driver sleeps: from now on calls wake it. `true` if there are some already.
@@ -220,7 +230,11 @@ impl Pipe {
 
     /// The body is whole.
     pub(crate) fn end(&self, trailers: Trailers<'_>) {
-        let trailers = own_trailers(trailers);
+        self.end_with(own_trailers(trailers));
+    }
+
+    /// The same.
+    pub(crate) fn end_with(&self, trailers: Option<Fields>) {
         drop(self.set(|state| {
             state.end = Some(Ok(trailers));
             state.charge.forgo()

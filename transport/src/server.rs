@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
 
 use crate::clock::Clock;
@@ -21,9 +21,6 @@ use crate::timekeeper::keep_time;
 
 /// What moves the bytes of a [`Server`], with the parameters that it alone has.
 pub trait Transport {
-    /// How request bodies reach the handler where the configuration does not say.
-    const BODIES: Bodies = Bodies::Streamed;
-
     /// Makes the service of `opening`, and begins to accept on its listeners, in the background.
     ///
     /// # Errors
@@ -181,7 +178,6 @@ impl<T: Transport> Server<T> {
     pub fn serve(self, handler: impl Handler) -> io::Result<ServerHandle> {
         let Self { transport, endpoints, mut opening } = self;
         let Opening { listeners, options, config, .. } = &mut opening;
-        config.channel.bodies.get_or_insert(T::BODIES);
         *listeners = match endpoints.is_empty() {
             true => Listener::at_host(&config.host, config.port, options, |_| ())?,
             false => {

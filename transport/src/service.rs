@@ -37,6 +37,8 @@ pub struct Held {
     pub alarms: u64,
     /// Listeners.
     pub listeners: u64,
+    /// Permits to wait for a peer.
+    pub permits: u64,
 }
 
 /// What all connections of a server share. A transport makes one and asks it for a [`Driver`] per accepted socket.
@@ -46,6 +48,8 @@ pub struct Service<H: Handler> {
     pub(crate) exchanges: ReusePool<Box<Exchange<H::Future>>>,
     pub(crate) compiled: Arc<CompiledConfig>,
     pub(crate) whole_bodies: bool,
+    /// The configuration says so.
+    pub(crate) streams_bodies: bool,
     pub(crate) limits_pipeline: bool,
 }
 
@@ -76,6 +80,7 @@ impl<H: Handler> Service<H> {
             compiled: Arc::new(CompiledConfig::new(&config.channel)),
             exchanges: ReusePool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
+            streams_bodies: config.channel.bodies == Some(Bodies::Streamed),
             limits_pipeline: config.channel.maximum_simultaneous_requests != 0,
             shared: Arc::new(SharedState::new(config, clock, spawner, subscriber, recorder)),
         })
@@ -141,6 +146,13 @@ impl<H: Handler> Service<H> {
     #[must_use]
     pub fn held(&self) -> Held {
         self.shared.held()
+    }
+
+    /// Lets so many functions at a time wait for their peers on threads of a [scarce](Spawner::is_scarce) spawner: for the
+    /// rest of a body that is longer than `inbuf_overflow`, or for one behind a `100 Continue`. They are to be fewer than
+    /// the threads. Default 0: such functions are called when their bodies are whole.
+    pub fn permit_waiting(&self, functions: usize) {
+        self.shared.permits.set(functions);
     }
 
     /// Memory for an exchange.

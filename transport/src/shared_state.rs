@@ -27,6 +27,7 @@ use crate::job::Spawner;
 use crate::ledger::Ledger;
 use crate::lock::lock;
 use crate::panics;
+use crate::permits::Permits;
 use crate::service::Held;
 use crate::tape::Recorder;
 use crate::waiters::Waiters;
@@ -43,6 +44,8 @@ pub(crate) struct SharedState {
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
     pub(crate) budget: Budget,
     pub(crate) ledger: Arc<Ledger>,
+    /// For functions that wait for their peers.
+    pub(crate) permits: Arc<Permits>,
     config: Arc<ServerConfig>,
     opened: u64,
     machine: Mutex<Server>,
@@ -108,6 +111,7 @@ impl SharedState {
             recorder,
             budget: Budget::new(&config),
             ledger,
+            permits: Permits::new(0),
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,
             draining: AtomicBool::new(false),
@@ -351,6 +355,7 @@ impl SharedState {
             memory: self.ledger.memory(),
             alarms: self.alarms.len() as u64,
             listeners: self.listeners.load(Ordering::SeqCst) as u64,
+            permits: self.permits.taken() as u64,
         }
     }
 

@@ -19,7 +19,8 @@ use crate::job::{Job, Spawner};
 use crate::ledger::{BodyCharge, Charge, GRANTED, Ledger, attach};
 use crate::may_block::may_block;
 use crate::panics;
-use crate::pipe::{WINDOW, own_trailers, window};
+use crate::permits::{Permit, Permits};
+use crate::pipe::{PartialBody, WINDOW, own_trailers, window};
 use crate::spooled::Spooled;
 
 /// Bytes written to or read from the file at once, at most.
@@ -41,6 +42,8 @@ pub(crate) struct Spool {
     ledger: Arc<Ledger>,
     /// The body is whole; with its trailer fields.
     end: Option<Option<Fields>>,
+    /// Of those that a long body may be read under as it comes.
+    permits: Option<Arc<Permits>>,
 }
 
 enum Storage {
@@ -56,6 +59,8 @@ pub(crate) enum Gathered {
     Demand(u64),
     /// The body is whole.
     Whole(Body),
+    /// The body is long, and may be read as it comes, after [`Spool::into_partial`].
+    Permitted(Permit),
     /// The file failed.
     Failed(io::Error),
 }
@@ -72,7 +77,26 @@ impl Spool {
             charge: BodyCharge::default(),
             ledger: Arc::clone(ledger),
             end: None,
+            permits: None,
         }
+    }
+
+    /// The same for a body of which something has come.
+    pub(crate) fn resume(overflow: u64, ledger: &Arc<Ledger>, came: PartialBody) -> Self {
+        let PartialBody { bytes, credit, charge } = came;
+        let received = bytes.len() as u64;
+        Self { memory: bytes, received, credit, charge, ..Self::new(overflow, ledger) }
+    }
+
+    /// The body may be read as it comes, once it is long, if there is a permit.
+    pub(crate) fn permitted(self, permits: &Arc<Permits>) -> Self {
+        Self { permits: Some(Arc::clone(permits)), ..self }
+    }
+
+    /// What has come, all of it in memory, and the trailer fields if that is the whole body.
+    pub(crate) fn into_partial(self) -> (PartialBody, Option<Option<Fields>>) {
+        let Self { memory, credit, charge, end, .. } = self;
+        (PartialBody { bytes: memory, credit, charge }, end)
     }
 
     pub(crate) fn data(&mut self, bytes: &[u8]) {
@@ -142,6 +166,11 @@ impl Spool {
         let piece = self.overflow.clamp(WINDOW / 2, PIECE as u64);
         let bound = if in_memory { self.overflow } else { piece };
         let held = self.memory.len() as u64;
+        if in_memory && held > bound {
+            if let Some(permit) = self.permits.as_ref().and_then(Permits::try_take) {
+                return Poll::Ready(Gathered::Permitted(permit));
+            }
+        }
         // Who comes later finds room, whoever stands still with a part of a body.
         let spares = held >= SPARED && self.end.is_none() && self.spares_memory();
         if held > bound || spares || (self.end.is_some() && !in_memory && held > 0) {

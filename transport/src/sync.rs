@@ -6,11 +6,11 @@ use std::future::Future;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
+use httpfsm::handler::{Body, GatherUntil, Handler, IntoResponse, Request, Response};
 use httpfsm::status::Status;
 
 use crate::job::{Job, Spawner};
@@ -45,18 +45,24 @@ pub(crate) fn is_stuck() -> bool {
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
 /// functions that wait for nothing, unless the transport calls handlers on threads of their own, as the blocking one
 /// does.
+///
+/// Where the threads of the spawner are [few](Spawner::is_scarce), as on the blocking transport, peers cannot hold them by
+/// sending slowly: the function is called when its body is whole ([`GatherUntil::WholeOrPermitted`]), or when it has one of
+/// the permits to wait for the rest of a long one ([`Service::permit_waiting`](crate::Service::permit_waiting)).
 pub fn sync<S: Spawner, F, R>(spawner: S, function: F) -> SyncHandler<S, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    SyncHandler { spawner, function: Arc::new(function) }
+    SyncHandler(Arc::new(SyncFunction { spawner, function }))
 }
 
 /// The handler that [`sync`] makes.
-pub struct SyncHandler<S, F> {
+pub struct SyncHandler<S, F>(Arc<SyncFunction<S, F>>);
+
+struct SyncFunction<S, F> {
     spawner: S,
-    function: Arc<F>,
+    function: F,
 }
 
 impl<S: Spawner, F, R> Handler for SyncHandler<S, F>
@@ -64,13 +70,27 @@ where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    type Future = Job<Response>;
+    type Future = SyncCall<S, F>;
 
-    fn call(&self, request: Request) -> Self::Future {
-        let function = Arc::clone(&self.function);
+    fn call(&self, mut request: Request) -> Self::Future {
+        let is_there = !self.0.spawner.is_scarce() || !matches!(request.body(), Body::Stream(_));
+        SyncCall(match is_there {
+            true => SyncStage::Running(self.0.begin(request)),
+            false => SyncStage::Gathering(Some((Arc::clone(&self.0), request))),
+        })
+    }
+}
+
+impl<S: Spawner, F, R> SyncFunction<S, F>
+where
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
+{
+    fn begin(self: &Arc<Self>, request: Request) -> Job<Response> {
+        let called = Arc::clone(self);
         let place = request.keep_place();
         let called = Job::spawn(&self.spawner, move || {
-            let response = function(request).into_response();
+            let response = (called.function)(request).into_response();
             drop(place);
             response
         });
@@ -81,6 +101,40 @@ where
                 response.with_failure("No thread is to be had for the function that handles the request."),
             )
         })
+    }
+}
+
+/// The call of a [`SyncHandler`]: gathers the request's body where that is needed, and waits for the function.
+pub struct SyncCall<S, F>(SyncStage<S, F>);
+
+enum SyncStage<S, F> {
+    /// `None`: it is just being called.
+    Gathering(Option<(Arc<SyncFunction<S, F>>, Request)>),
+    Running(Job<Response>),
+}
+
+impl<S: Spawner, F, R> Future for SyncCall<S, F>
+where
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
+{
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        if let SyncStage::Gathering(call) = &mut self.0 {
+            let Some((_, request)) = call else { return Poll::Pending };
+            ready!(request.body().poll_gathered(GatherUntil::WholeOrPermitted, cx));
+            let Some((function, request)) = call.take() else { return Poll::Pending };
+            self.0 = SyncStage::Running(function.begin(request));
+        }
+        let SyncStage::Running(job) = &mut self.0 else { return Poll::Pending };
+        Pin::new(job).poll(cx)
+    }
+}
+
+impl<S, F> fmt::Debug for SyncCall<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncCall(..)")
     }
 }
 

@@ -1,13 +1,14 @@
 //! Requests that are pulled.
 
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::ServerConfig;
 use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
+use httpfsm::{Bodies, ServerConfig};
 use httpfsm_transport::memory::MemoryServer;
-use httpfsm_transport::{Incoming, IncomingHandler, incoming};
+use httpfsm_transport::{BodyReader, Incoming, IncomingHandler, incoming};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -136,4 +137,53 @@ fn a_request_is_awaited_for_any_time() {
         server.run();
         assert!(client.take_text().ends_with("\r\n\r\nlate"));
     });
+}
+
+#[test]
+fn a_request_comes_with_all_of_its_body_unless_bodies_are_streamed() {
+    for bodies in [None, Some(Bodies::Whole), Some(Bodies::Streamed)] {
+        let mut config = ServerConfig::default();
+        config.channel.bodies = bodies;
+        config.channel.inbuf_overflow = 100;
+        let (handler, requests) = incoming();
+        let mut server = MemoryServer::new(config, handler);
+        for length in [10, 1000] {
+            let client = server.connect().unwrap();
+            client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\nhalf"));
+            server.run();
+            let early = requests.try_recv();
+            assert_eq!(early.is_some(), bodies == Some(Bodies::Streamed), "{bodies:?}");
+            client.send("x".repeat(length - 4));
+            server.run();
+            if let Some(request) = early.or_else(|| requests.try_recv()) {
+                thread::scope(|scope| {
+                    scope.spawn(|| {
+                        request.respond_with(|request| {
+                            let mut text = String::new();
+                            let read = BodyReader::new(request.take_body()).read_to_string(&mut text);
+                            format!("{:?} bytes", read.ok())
+                        });
+                    });
+                    let mut response = String::new();
+                    while !response.ends_with(&format!("Some({length}) bytes")) {
+                        server.run();
+                        response += &client.take_text();
+                        thread::yield_now();
+                    }
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_whose_peer_goes_before_its_body_is_whole_never_comes() {
+    let (mut server, requests) = server();
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+    server.run();
+    client.reset();
+    server.run();
+    assert!(requests.try_recv().is_none());
+    assert_eq!(server.held(), httpfsm_transport::Held::default());
 }

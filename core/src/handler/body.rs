@@ -12,6 +12,7 @@ use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
+use super::gather::GatherUntil;
 use crate::error::BodyError;
 use crate::fields::Fields;
 
@@ -224,6 +225,15 @@ pub trait Source: Send {
     /// chunked. A source that yields fewer has its response cut off; what it yields beyond is not sent.
     fn length(&self) -> Option<u64> {
         None
+    }
+
+    /// Ready when reading it will not wait for its peer, or may: see [`GatherUntil`]. `Some` is a body that takes the place
+    /// of the source, with what is still to come; `None`: the source is read as before. The source of a request's body
+    /// implements this, and one that wraps another source passes the call on. The default is ready at once: the source waits
+    /// for no peer.
+    fn poll_gathered(self: Pin<&mut Self>, until: GatherUntil, cx: &mut Context<'_>) -> Poll<Option<Body>> {
+        let _ = (until, cx);
+        Poll::Ready(None)
     }
 }
 

@@ -60,7 +60,8 @@ impl Handler for BenchApp {
 }
 
 /// `--app bench-function`: what a function that blocks costs beside.
-pub(crate) fn function() -> Result<impl Fn(Request) -> io::Result<Response> + Send + Sync + 'static, InvalidField> {
+pub(crate) fn function()
+-> Result<impl Fn(Request) -> io::Result<Response> + Send + Sync + 'static, InvalidField> {
     let text = Fields::new().with("Content-Type", "text/plain")?;
     Ok(move |mut request: Request| {
         let head = request.head();

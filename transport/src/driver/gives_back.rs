@@ -172,6 +172,14 @@ fn of_an_upload_that_is_echoed_or_gathered() {
     whole.channel.bodies = Some(Bodies::Whole);
     whole.channel.inbuf_overflow = 3;
     drop_everywhere(&whole, handler, &steps, || ());
+    let gathers = || {
+        |mut request: Request| async move {
+            request.body().gathered().await;
+            Response::new(Status::OK).with_body(request.take_body())
+        }
+    };
+    whole.channel.bodies = None;
+    drop_everywhere(&whole, gathers, &steps, || ());
 }
 
 #[test]

@@ -1,21 +1,19 @@
 //! The handler of a request, and its response: called, polled, and handed to the channel.
 
 use std::future::Future;
-use std::io;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
 use httpfsm::fsm::Label as _;
-use httpfsm::handler::{Body, Failure, Handler, IntoResponse, NoRoom, Response};
+use httpfsm::handler::{Body, Failure, Handler, IntoResponse, Response};
 use httpfsm::time::Now;
 
 use super::{Driver, WakeUp};
-use crate::exchange::{Exchange, Stage};
-use crate::job::NoThread;
+use crate::exchange::Stage;
 use crate::panics;
 use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};
-use crate::spool::{Gathered, Spool};
+use crate::spool::Spool;
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -37,14 +35,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.begin(request);
         if self.service.whole_bodies && exchange.has_body && !request.expects_continue() {
             let overflow = self.service.compiled.config().inbuf_overflow;
-            exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow, &self.service.shared.ledger)));
+            exchange.stage = Stage::Gathering;
+            exchange.gathering = Some(Box::new(Spool::new(overflow, &self.service.shared.ledger)));
         } else {
             self.call(None, now);
         }
     }
 
     /// Calls the handler.
-    fn call(&mut self, gathered: Option<Body>, now: &Now<'_>) {
+    pub(super) fn call(&mut self, gathered: Option<Body>, now: &Now<'_>) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let request = exchange.request(gathered, &self.info);
         exchange.stage = Stage::Calling;
@@ -62,10 +61,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             wake_up.ask = true;
             return true;
         }
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.gathering.is_some())
+            && self.gather(wake_up, cx)
+        {
+            wake_up.ask = true;
+            return true;
+        }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         exchange.pipe.attend();
         let response = match &mut exchange.stage {
-            Stage::Over => return false,
+            Stage::Over | Stage::Gathering => return false,
             Stage::Calling | Stage::Orphaned(_) => {
                 let future = &mut exchange.future;
                 panics::catch(|| {
@@ -87,7 +92,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 // releases it.
                 let waits = matches!(pumped, Pumped::Waits) && self.channel.holds_head();
                 let releases = waits && exchange.pipe.forgoes_body();
-                let mut called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now, cx));
+                let mut called = calls.is_some_and(|calls| self.carry_out(calls, wake_up, cx));
                 called |= releases && self.channel.handle(&wake_up.now, Input::Flush).is_ok();
                 match pumped {
                     Pumped::Waits => return called,
@@ -104,11 +109,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
                 return true;
             }
-            Stage::Gathering(_) => return self.gather(wake_up, cx),
         };
         // What the handler has asked for comes before its response.
         let calls = exchange.pipe.attended();
-        let called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now, cx));
+        let called = calls.is_some_and(|calls| self.carry_out(calls, wake_up, cx));
         match response {
             Ok(Poll::Pending) => {
                 self.channel.forget_request();
@@ -210,7 +214,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Passes on what the handler asked of the channel.
     #[cold]
-    fn carry_out(&mut self, calls: Calls, now: &Now<'_>, cx: &Context<'_>) -> bool {
+    fn carry_out(&mut self, calls: Calls, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) -> bool {
+        let now = &wake_up.now;
         for order in calls.orders {
             // Not accepted where the response came first: that is no failure.
             let _ = match order {
@@ -220,69 +225,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
             };
         }
-        if calls.demand > 0 {
+        if let Some(until) = calls.gather {
+            self.begin_gathering(until, calls.demand, wake_up, cx);
+        } else if calls.demand > 0 {
             self.demand(calls.demand, now, cx);
         }
+        // It may be that nobody wants the body any more.
+        wake_up.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.gathering.is_some());
         true
-    }
-
-    fn gather(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
-        let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
-            return false;
-        };
-        match panics::catch(|| spool.poll(&self.service.shared.spawner, cx)) {
-            Err(text) => self.abort(Failure::Spool, &text, &wake_up.now),
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(Gathered::Demand(bytes))) => {
-                let goes_on = self.demand(bytes, &wake_up.now, cx);
-                if let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref() {
-                    // It was given to a job for want of room.
-                    wake_up.ask |= spool.is_writing();
-                }
-                return goes_on;
-            }
-            Ok(Poll::Ready(Gathered::Whole(body))) => {
-                self.call(Some(body), &wake_up.now);
-                wake_up.ask = true;
-            }
-            Ok(Poll::Ready(Gathered::Failed(error))) => {
-                if let Some(none) = error.get_ref().and_then(|error| error.downcast_ref::<NoRoom>()) {
-                    self.no_room_for_body(*none, &wake_up.now);
-                    return true;
-                }
-                let text = format!("The request body could not be kept: {error}");
-                if is_soon_over(&error) {
-                    self.failed(Failure::Spool, &text);
-                    let _ = self.channel.handle(&wake_up.now, Input::Busy);
-                    self.finish();
-                } else {
-                    self.abort(Failure::Spool, &text, &wake_up.now);
-                }
-            }
-        }
-        true
-    }
-}
-
-/// Whether a body could not be kept for want of something that may soon be there: a thread, or room on the disk. Then the
-/// response is a 503.
-fn is_soon_over(error: &io::Error) -> bool {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    is_full || error.get_ref().is_some_and(|error| error.is::<NoThread>())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::is_soon_over;
-    use crate::job::NoThread;
-
-    #[test]
-    fn a_full_disk_is_as_soon_over_as_a_lack_of_threads_and_a_missing_folder_is_not() {
-        // ENOSPC, EDQUOT, ENOENT and EIO.
-        let verdicts = [28, 122, 2, 5].map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));
-        assert_eq!(verdicts, [true, true, false, false]);
-        assert!(is_soon_over(&NoThread.into()) && !is_soon_over(&io::Error::other("NoThread")));
     }
 }

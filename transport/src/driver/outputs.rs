@@ -49,11 +49,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     self.service.tell_of_request(|subscriber| subscriber.body_end(&self.info));
                     match exchange.filter(|exchange| exchange.has_body) {
                         None => {}
-                        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
+                        Some(Exchange { gathering: Some(spool), .. }) => {
                             spool.end(trailers);
                             wake_up.ask = true;
                         }
                         Some(exchange) => {
+                            exchange.permit = None;
                             exchange.pipe.end(trailers);
                             wake_up.wakes_application = true;
                         }
@@ -117,8 +118,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.failed(Failure::Response, &error.to_string());
         }
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        exchange.wait = None;
-        if matches!(exchange.stage, Stage::Gathering(_)) {
+        exchange.let_body_go();
+        if matches!(exchange.stage, Stage::Gathering) {
             // The machine responds; the handler is not called.
             self.finish();
         } else {
@@ -160,7 +161,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let Some(exchange) = self.exchange.as_deref_mut() else {
             return self.slot.end(self.channel.stats());
         };
-        exchange.wait = None;
+        exchange.let_body_go();
         let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
         wake_up.wakes_application = true;
@@ -184,7 +185,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], wake_up: &mut WakeUp<'_>) {
     match exchange {
         None => {}
-        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
+        Some(Exchange { gathering: Some(spool), .. }) => {
             spool.data(bytes);
             wake_up.ask = true;
         }

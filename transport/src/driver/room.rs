@@ -7,7 +7,7 @@ use httpfsm::handler::{Handler, NoRoom};
 use httpfsm::time::Now;
 
 use super::{Driver, WakeUp};
-use crate::exchange::{BodyWait, Stage};
+use crate::exchange::BodyWait;
 use crate::ledger::{Charge, GRANTED, Kept, Room, Row};
 use crate::wire::Wire;
 
@@ -69,23 +69,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     pub(super) fn demand(&mut self, demand: u64, now: &Now<'_>, cx: &Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         let (length, shared) = (exchange.body_length(), &self.service.shared);
-        let wanted = match &exchange.stage {
-            Stage::Gathering(spool) => spool.wants(length, demand),
-            _ => exchange.pipe.wants(length, demand),
+        let wanted = match &exchange.gathering {
+            Some(spool) => spool.wants(length, demand),
+            None => exchange.pipe.wants(length, demand),
         };
         if wanted == 0 {
             return self.channel.handle(now, Input::BodyDemand(demand)).is_ok();
         }
         let is_little = length.is_some_and(|length| length <= GRANTED.into());
-        let room = match &exchange.stage {
+        let room = match &exchange.gathering {
             _ if is_little => Some(shared.ledger.grant(wanted)),
-            Stage::Gathering(spool) if spool.spares_memory() => None,
+            Some(spool) if spool.spares_memory() => None,
             _ => shared.ledger.take(Row::Promised, wanted),
         };
         if let Some(room) = room {
             return self.promise(room, wanted, demand, now);
         }
-        if let Stage::Gathering(spool) = &mut exchange.stage {
+        if let Some(spool) = &mut exchange.gathering {
             if spool.decline(demand, &shared.spawner) {
                 // The job may be done.
                 return spool.is_writing();
@@ -97,6 +97,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
         } else if exchange.pipe.decline(demand) {
             return false;
+        } else if exchange.permit.is_some() {
+            // All threads that may wait could wait for what is given back by work that is queued behind them.
+            let room = shared.ledger.grant(wanted.min(GRANTED.into()));
+            return self.promise(room, wanted, demand, now);
         }
         let room = Room::new(&shared.ledger, wanted);
         exchange.wait = Some(Box::new(BodyWait { room, wanted, demand }));
@@ -105,9 +109,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     fn promise(&mut self, room: Charge, wanted: u64, demand: u64, now: &Now<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
-        let demand = match &mut exchange.stage {
-            Stage::Gathering(spool) => spool.promise(room, wanted, demand),
-            _ => exchange.pipe.promise(room, wanted, demand),
+        let demand = match &mut exchange.gathering {
+            Some(spool) => spool.promise(room, wanted, demand),
+            None => exchange.pipe.promise(room, wanted, demand),
         };
         self.channel.handle(now, Input::BodyDemand(demand)).is_ok()
     }

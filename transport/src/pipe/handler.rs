@@ -4,11 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{BodyFailure, Control, Frame, MemoryHandle, Source, UpgradeError, Upgraded, Waiter};
+use httpfsm::handler::{
+    Body, BodyFailure, Control, Frame, GatherUntil, MemoryHandle, Source, UpgradeError, Upgraded, Waiter,
+};
 use httpfsm::status::Status;
 
 use super::{ATTENDED, CALLED, Order, Pipe, PipeEvent, PipeState, TOUCHED};
@@ -23,21 +25,45 @@ const ORDERS: usize = 64;
 pub(crate) struct PipeSource {
     pipe: Arc<Pipe>,
     length: Option<u64>,
+    /// It is being gathered, although nobody may wait for that any more.
+    asked: Option<GatherUntil>,
+    /// All of it, where it was read and not replaced.
+    gathered: Option<Body>,
 }
 
 impl PipeSource {
     pub(crate) fn new(pipe: Arc<Pipe>, length: Option<u64>) -> Self {
-        Self { pipe, length }
+        Self { pipe, length, asked: None, gathered: None }
     }
 }
 
 impl Source for PipeSource {
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
-        self.pipe.poll_body(cx)
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        if let Some(until) = self.asked {
+            self.gathered = ready!(self.as_mut().poll_gathered(until, cx));
+        }
+        match &mut self.gathered {
+            Some(body) => body.poll_frame(cx),
+            None => self.pipe.poll_body(cx),
+        }
     }
 
     fn length(&self) -> Option<u64> {
-        self.length
+        self.gathered.as_ref().map_or(self.length, Body::length)
+    }
+
+    fn poll_gathered(
+        mut self: Pin<&mut Self>,
+        until: GatherUntil,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Body>> {
+        if let Some(body) = self.gathered.take() {
+            return Poll::Ready(Some(body));
+        }
+        self.asked = Some(until);
+        let gathered = ready!(self.pipe.poll_gathered(until, cx));
+        self.asked = None;
+        Poll::Ready(gathered)
     }
 }
 
@@ -49,7 +75,7 @@ impl Drop for PipeSource {
 
 impl Pipe {
     /// Tells the driver that there is something to take.
-    fn call(&self, state: &mut PipeState) -> Option<Waker> {
+    pub(super) fn call(&self, state: &mut PipeState) -> Option<Waker> {
         let before = self.flags.fetch_or(CALLED | TOUCHED, Ordering::AcqRel);
         if before & (ATTENDED | CALLED) == 0 { state.driver.take() } else { None }
     }
@@ -72,7 +98,7 @@ impl Pipe {
         let frame = waiting::poll(&self.state, cx, |state| {
             let bytes = state.take_bytes();
             read = state.charge.release(bytes.len() as u64);
-            if state.end.is_none() && !state.expect_refused && state.top_up() {
+            if state.end.is_none() && !state.expect_refused && !state.is_gathered() && state.top_up() {
                 driver = self.call(state).or(driver.take());
             }
             if !bytes.is_empty() {

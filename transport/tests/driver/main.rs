@@ -4,6 +4,7 @@
 mod bodies;
 mod connection_lost;
 mod drain;
+mod gathered;
 mod handlers;
 mod limits;
 mod memory;

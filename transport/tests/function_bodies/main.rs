@@ -1,0 +1,8 @@
+//! Bodies of functions that block one of few threads: in memory, with a permit to wait, or from a file. No peer holds a
+//! thread by sending slowly.
+#![allow(clippy::unwrap_used)]
+
+mod crowds;
+mod cuts;
+mod rule;
+mod support;

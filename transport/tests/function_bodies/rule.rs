@@ -1,0 +1,169 @@
+//! When a function is called.
+
+use httpfsm::config::{Bodies, ServerConfig};
+
+use crate::support::{content, head, stand};
+
+const OVERFLOW: usize = 1000;
+const EXPECT: &str = "Expect: 100-continue\r\n";
+
+fn config() -> ServerConfig {
+    let mut config = ServerConfig::default();
+    config.channel.inbuf_overflow = OVERFLOW as u64;
+    config
+}
+
+#[test]
+fn a_function_is_called_when_its_body_is_whole() {
+    let mut stand = stand(config(), 2, 1);
+    let client = stand.connect();
+    stand.send(&client, head(OVERFLOW, ""));
+    stand.send(&client, &content(OVERFLOW)[..OVERFLOW - 1]);
+    assert_eq!((stand.calls.begun(), stand.permits()), (0, 0));
+    stand.send(&client, &content(OVERFLOW)[OVERFLOW - 1..]);
+    assert!(stand.response(&client).ends_with("\r\n\r\n1000 bytes"));
+    drop(client);
+    stand.ends();
+}
+
+#[test]
+fn a_function_of_a_long_body_is_called_with_a_permit_and_reads_the_rest_as_it_comes() {
+    let mut stand = stand(config(), 2, 1);
+    let clients = [(); 3].map(|()| stand.connect());
+    for client in &clients {
+        stand.send(client, head(6000, ""));
+        stand.send(client, &content(6000)[..2000]);
+    }
+    stand.until("one is called", |stand| stand.calls.begun() == 1);
+    assert_eq!(stand.permits(), 1);
+    let memory = stand.server.held().memory;
+    assert_eq!(memory.spooled, 4000, "the others have no permit: {memory:?}");
+    for client in &clients[1..] {
+        stand.send(client, &content(6000)[2000..]);
+        assert!(stand.response(client).ends_with("\r\n\r\n6000 bytes"));
+    }
+    assert_eq!((stand.calls.running(), stand.permits()), (1, 1), "the first one waits");
+    stand.send(&clients[0], &content(6000)[2000..]);
+    assert_eq!(stand.permits(), 0, "the body is in");
+    assert!(stand.response(&clients[0]).ends_with("\r\n\r\n6000 bytes"));
+    drop(clients);
+    stand.ends();
+}
+
+#[test]
+fn a_permit_goes_back_when_the_body_is_in_also_while_its_function_runs_on() {
+    let mut stand = stand(config(), 1, 1);
+    let clients = [(); 2].map(|()| stand.connect());
+    stand.send(&clients[0], head(6000, "").replace("POST /", "POST /held"));
+    stand.send(&clients[0], &content(6000)[..2000]);
+    stand.until("it is called", |stand| stand.calls.begun() == 1);
+    assert_eq!(stand.permits(), 1);
+    stand.send(&clients[0], &content(6000)[2000..]);
+    assert_eq!(stand.permits(), 0);
+    // Another has the permit, and waits for a thread with what has come of its body.
+    stand.send(&clients[1], head(6000, ""));
+    stand.send(&clients[1], &content(6000)[..2000]);
+    let held = stand.server.held();
+    assert_eq!((held.permits, stand.calls.running()), (1, 1));
+    assert!(held.memory.bodies >= 2000, "{held:?}");
+    stand.holds = None;
+    stand.send(&clients[1], &content(6000)[2000..]);
+    for client in &clients {
+        assert!(stand.response(client).ends_with("\r\n\r\n6000 bytes"));
+    }
+    drop(clients);
+    stand.ends();
+}
+
+#[test]
+fn a_function_may_refuse_a_body_that_its_peer_asks_leave_for() {
+    let mut stand = stand(config(), 2, 1);
+    let client = stand.connect();
+    stand.send(&client, head(9000, EXPECT).replace("POST / ", "POST /refuse "));
+    assert!(stand.response(&client).starts_with("HTTP/1.1 413 "), "without a 100");
+    drop(client);
+    stand.ends();
+}
+
+#[test]
+fn without_a_permit_a_body_behind_a_100_is_gathered() {
+    for (bodies, length) in [(None, 500), (None, 9000), (Some(Bodies::Whole), 9000)] {
+        let mut config = config();
+        config.channel.bodies = bodies;
+        let mut stand = stand(config, 2, 1);
+        let clients = [(); 2].map(|()| stand.connect());
+        for client in &clients {
+            stand.send(client, head(length, EXPECT));
+        }
+        stand.until("the first one reads", |_| !clients[0].take().is_empty());
+        stand.until("the second one may send", |_| !clients[1].take().is_empty());
+        assert_eq!((stand.calls.begun(), stand.permits()), (1, 1));
+        stand.send(&clients[1], content(length));
+        let response = stand.response(&clients[1]);
+        assert!(response.ends_with(&format!("\r\n\r\n{length} bytes")), "{response}");
+        assert_eq!(stand.permits(), 1);
+        stand.send(&clients[0], content(length));
+        assert!(stand.response(&clients[0]).ends_with(&format!("\r\n\r\n{length} bytes")));
+        drop(clients);
+        stand.ends();
+    }
+}
+
+#[test]
+fn where_bodies_are_streamed_a_function_is_called_at_the_head_if_it_may_wait() {
+    let mut config = config();
+    config.channel.bodies = Some(Bodies::Streamed);
+    let mut stand = stand(config, 2, 1);
+    let clients = [(); 2].map(|()| stand.connect());
+    for client in &clients {
+        stand.send(client, head(500, ""));
+    }
+    stand.until("one is called", |stand| stand.calls.begun() == 1);
+    stand.send(&clients[1], content(500));
+    assert!(stand.response(&clients[1]).ends_with("\r\n\r\n500 bytes"));
+    assert_eq!((stand.calls.running(), stand.permits()), (1, 1));
+    stand.send(&clients[0], content(500));
+    assert!(stand.response(&clients[0]).ends_with("\r\n\r\n500 bytes"));
+    drop(clients);
+    stand.ends();
+}
+
+#[test]
+fn a_permit_goes_back_when_the_connection_is_lost_or_the_body_breaks_off() {
+    let mut stand = stand(config(), 2, 1);
+    for ends in [0, 1, 2] {
+        let client = stand.connect();
+        stand.send(&client, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n");
+        stand.send(&client, content(2000));
+        stand.until("it is called", |stand| stand.calls.begun() == ends + 1);
+        assert_eq!(stand.permits(), 1);
+        match ends {
+            0 => client.reset(),
+            1 => client.close_write(),
+            _ => client.send("\r\nno chunk\r\n"),
+        }
+        stand.server.run();
+        assert_eq!(stand.permits(), 0, "{ends}");
+        if ends == 2 {
+            assert!(stand.response(&client).starts_with("HTTP/1.1 400 "));
+        }
+        drop(client);
+        stand.ends();
+    }
+}
+
+#[test]
+fn without_permits_and_without_files_bodies_are_gathered_in_memory() {
+    let mut config = config();
+    config.channel.inbuf_overflow = 0;
+    let mut stand = stand(config, 1, 0);
+    let client = stand.connect();
+    stand.send(&client, head(900_000, ""));
+    stand.send(&client, &content(900_000)[..800_000]);
+    let memory = stand.server.held().memory;
+    assert_eq!((stand.calls.begun(), memory.spooled, memory.bodies), (0, 0, 800_000));
+    stand.send(&client, &content(900_000)[800_000..]);
+    assert!(stand.response(&client).ends_with("\r\n\r\n900000 bytes"));
+    drop(client);
+    stand.ends();
+}

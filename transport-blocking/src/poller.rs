@@ -1,11 +1,6 @@
 //! What the system tells of sockets, and of wake-ups.
 
-/// News of a socket: bytes may be read, or the end of input, or a connection accepted.
-pub(crate) const READABLE: u32 = 1;
-/// Bytes may be written.
-pub(crate) const WRITABLE: u32 = 2;
-/// The end of input is behind what is to be read, or the connection is lost: no further event will tell of it.
-pub(crate) const ENDED: u32 = 4;
+pub(crate) use crate::readiness::{ENDED, READABLE, WRITABLE};
 
 /// The token of wake-ups.
 pub(crate) const WAKE_UP: u64 = u64::MAX;

@@ -237,7 +237,9 @@ impl Pool {
 
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, events: &mut Events) {
-        if self.duty.is_crowded() && !here::has_next() {
+        // Where nobody else waits, those on duty may all be blocked.
+        let is_spare = || !here::has_next() && self.queue.sleepers().look().0 > 0;
+        if self.duty.is_crowded() && is_spare() {
             self.duty.leave(self.queue.sleepers());
         }
         let sleeps = self.queue.lie_down() && !here::has_next();

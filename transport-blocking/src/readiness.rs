@@ -1,7 +1,13 @@
 //! What is known of a socket.
 
 use crate::atomic::{AtomicU32, Ordering};
-use crate::poller::{ENDED, WRITABLE};
+
+/// News of a socket: bytes may be read, or the end of input, or a connection accepted.
+pub(crate) const READABLE: u32 = 1;
+/// Bytes may be written.
+pub(crate) const WRITABLE: u32 = 2;
+/// The end of input is behind what is to be read, or the connection is lost: no further event will tell of it.
+pub(crate) const ENDED: u32 = 4;
 
 /// Others than the socket's own task wait for it.
 const OTHERS_WAIT: u32 = 8;
@@ -63,7 +69,6 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::poller::READABLE;
 
     #[test]
     fn an_event_during_a_system_call_is_not_taken_for_an_earlier_one() {

@@ -178,3 +178,53 @@ fn an_async_handler_that_blocks_does_not_hold_up_whom_it_has_woken() {
     assert!(receive(waits).ends_with("went on"));
     block_on(server.begin_drain(None).gone());
 }
+
+/// Those who wait for sockets are few, so others have to take the place of all of them, and not for one request each time.
+#[test]
+fn async_handlers_that_block_do_not_slow_down_others() {
+    const REQUESTS: usize = 4000;
+    let few = std::thread::available_parallelism().unwrap().get();
+    #[derive(Default)]
+    struct Shared {
+        blocked: AtomicUsize,
+        is_let_go: Mutex<bool>,
+        lets_go: Condvar,
+    }
+    let shared = Arc::new(Shared::default());
+    let its = Arc::clone(&shared);
+    let server = start(2 * few, move |request: Request| {
+        let own = Arc::clone(&its);
+        async move {
+            if request.path() != "/blocks" {
+                return "fine";
+            }
+            own.blocked.fetch_add(1, Ordering::SeqCst);
+            let blocked = |is_let_go: &mut bool| !*is_let_go;
+            drop(own.lets_go.wait_while(own.is_let_go.lock().unwrap(), blocked).unwrap());
+            "was let go"
+        }
+    });
+    let blocks: Vec<_> = (0..few).map(|_| send(&server, "/blocks")).collect();
+    until(|| shared.blocked.load(Ordering::SeqCst) == few);
+    let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(HANG)).unwrap();
+    let began = std::time::Instant::now();
+    let mut done = 0;
+    while done < REQUESTS && began.elapsed() < HANG {
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut response = Vec::new();
+        while !response.ends_with(b"fine") {
+            let mut piece = [0; 1000];
+            let bytes = client.read(&mut piece).unwrap();
+            response.extend_from_slice(&piece[..bytes]);
+        }
+        done += 1;
+    }
+    *shared.is_let_go.lock().unwrap() = true;
+    shared.lets_go.notify_all();
+    assert_eq!(done, REQUESTS);
+    for client in blocks {
+        assert!(receive(client).ends_with("was let go"));
+    }
+    block_on(server.begin_drain(None).gone());
+}

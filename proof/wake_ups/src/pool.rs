@@ -1,0 +1,250 @@
+//! `pool.rs` of the transport, with tasks and functions that are told what to do, and an epoll of which only is left whom it
+//! wakes.
+
+use std::collections::VecDeque;
+
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+
+use crate::lock::lock;
+use crate::work_queue::{Taken, WorkQueue};
+
+/// As `TURNS` and `OWN_TURNS` there, but so few that both come up.
+const TURNS: u32 = 3;
+const OWN_TURNS: u32 = 2;
+/// What one worker is told at once. There it is 8, and the rest is for others, too.
+const EVENTS: usize = 2;
+
+/// A task, which is polled once.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Task {
+    pub(crate) name: u32,
+    /// Blocks in its poll until this one is over; 0: none. It wakes others before.
+    pub(crate) blocks_for: u32,
+    pub(crate) wakes: &'static [Task],
+    pub(crate) calls: &'static [Function],
+}
+
+/// A function that blocks.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Function {
+    pub(crate) name: u32,
+    pub(crate) blocks_for: u32,
+    /// Its worker goes on with this one.
+    pub(crate) then: &'static [Task],
+}
+
+pub(crate) struct Pool {
+    most_functions: usize,
+    queue: WorkQueue<Task, Function>,
+    epoll: Epoll,
+    progress: Mutex<Progress>,
+    changed: Condvar,
+    /// The names of all, as bits.
+    all: u32,
+}
+
+#[derive(Default)]
+struct Progress {
+    over: u32,
+    running: usize,
+}
+
+/// What a worker has beside the queue.
+#[derive(Default)]
+struct Worker {
+    next: Option<Task>,
+    function: Option<Function>,
+}
+
+/// Runs so many workers, and `outside` on a thread that is none, until all that is named is over. Then the pool is closed by
+/// whoever was the last.
+pub(crate) fn run(workers: usize, most_functions: usize, names: u32, outside: &[fn(&Pool)]) {
+    let (queue, epoll) = (WorkQueue::new(most_functions), Epoll::default());
+    let (progress, changed) = (Mutex::default(), Condvar::new());
+    let all = (1 << names) - 1;
+    let pool = Arc::new(Pool { most_functions, queue, epoll, progress, changed, all });
+    let spawn = |work: fn(&Pool)| {
+        let pool = Arc::clone(&pool);
+        thread::spawn(move || work(&pool))
+    };
+    let mut threads: Vec<_> = (0..workers)
+        .map(|_| {
+            pool.queue.join();
+            spawn(Pool::work)
+        })
+        .collect();
+    if let Some((first, others)) = outside.split_first() {
+        threads.extend(others.iter().map(|&other| spawn(other)));
+        first(&pool);
+    }
+    threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+    let (tasks, functions) = pool.queue.take_all();
+    assert!(tasks.is_empty() && functions.is_empty(), "something is left");
+}
+
+impl Pool {
+    /// `Pool::share`.
+    pub(crate) fn share(&self, task: Task) {
+        let Ok(wakes) = self.queue.push(task) else { panic!("it is closed before all is over") };
+        self.wake_if(wakes);
+    }
+
+    /// An event of a socket, whose task it wakes.
+    pub(crate) fn event(&self, task: Task) {
+        self.epoll.add(Some(task));
+    }
+
+    fn wake_if(&self, wakes: bool) {
+        if wakes {
+            self.epoll.add(None);
+        }
+    }
+
+    /// `Pool::push_next`.
+    fn push_next(&self, worker: &mut Worker, task: Task) {
+        if let Some(before) = worker.next.replace(task) {
+            self.share(before);
+        }
+    }
+
+    /// `Pool::work`.
+    fn work(&self) {
+        self.work_on(&mut Worker::default());
+        if !self.queue.leave() {
+            self.epoll.add(None);
+        }
+    }
+
+    /// `Pool::work_on`.
+    fn work_on(&self, worker: &mut Worker) {
+        let mut turns = 0;
+        loop {
+            turns += 1;
+            if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
+                worker.next.take().into_iter().for_each(|task| self.share(task));
+            }
+            if let Some(task) = worker.next.take() {
+                self.poll(worker, task);
+            } else if !self.queue.is_empty() {
+                let (taken, wakes) = self.queue.take();
+                self.wake_if(wakes);
+                match taken {
+                    Some(Taken::Task(task)) => self.poll(worker, task),
+                    Some(Taken::Function(function)) => self.run(worker, function),
+                    Some(Taken::Closed) => return,
+                    None => {}
+                }
+            } else {
+                turns = TURNS;
+            }
+            if let Some(function) = worker.function.take() {
+                self.run_own(worker, function);
+            }
+            if turns >= TURNS {
+                turns = 0;
+                self.wait(worker);
+            }
+        }
+    }
+
+    /// `Pool::wait`.
+    fn wait(&self, worker: &mut Worker) {
+        let sleeps = self.queue.lie_down() && worker.next.is_none();
+        let events = self.epoll.wait(sleeps);
+        self.queue.get_up();
+        if events.iter().any(Option::is_none) {
+            self.queue.note_wake_up();
+        }
+        events.into_iter().flatten().for_each(|task| self.push_next(worker, task));
+        if worker.next.is_some() {
+            self.wake_if(self.queue.is_neglected());
+        }
+    }
+
+    /// `Pool::run_own`.
+    fn run_own(&self, worker: &mut Worker, function: Function) {
+        let (function, wakes) = self.queue.begin_function(function, worker.next.take());
+        self.wake_if(wakes);
+        if let Some(function) = function {
+            self.run(worker, function);
+        }
+    }
+
+    /// `Pool::run`.
+    fn run(&self, worker: &mut Worker, function: Function) {
+        let mut progress = lock(&self.progress);
+        progress.running += 1;
+        assert!(progress.running <= self.most_functions, "too many functions run");
+        drop(progress);
+        self.block_for(function.blocks_for);
+        lock(&self.progress).running -= 1;
+        function.then.iter().for_each(|&task| self.push_next(worker, task));
+        self.is_over(function.name);
+        let wakes = self.queue.end_function(worker.next.is_some());
+        self.wake_if(wakes);
+    }
+
+    fn poll(&self, worker: &mut Worker, task: Task) {
+        task.wakes.iter().for_each(|&woken| self.share(woken));
+        worker.function = task.calls.first().copied();
+        self.block_for(task.blocks_for);
+        self.is_over(task.name);
+    }
+
+    fn block_for(&self, name: u32) {
+        let mut progress = lock(&self.progress);
+        while name != 0 && progress.over & 1 << (name - 1) == 0 {
+            progress = self.changed.wait(progress).expect("nobody panics");
+        }
+    }
+
+    fn is_over(&self, name: u32) {
+        let mut progress = lock(&self.progress);
+        let bit = 1 << (name - 1);
+        assert_eq!(progress.over & bit, 0, "{name} comes twice");
+        progress.over |= bit;
+        let is_last = progress.over == self.all;
+        drop(progress);
+        self.changed.notify_all();
+        if is_last {
+            // `Pool::close`.
+            assert!(!self.queue.close(), "this is a worker");
+            self.epoll.add(None);
+        }
+    }
+}
+
+/// An epoll with edge-triggered events: each is told to one who waits. `None` is a wake-up, and is told once, however often it
+/// came meanwhile.
+#[derive(Default)]
+struct Epoll {
+    ready: Mutex<VecDeque<Option<Task>>>,
+    news: Condvar,
+}
+
+impl Epoll {
+    fn add(&self, event: Option<Task>) {
+        let mut ready = lock(&self.ready);
+        if event.is_some() || !ready.iter().any(Option::is_none) {
+            ready.push_back(event);
+        }
+        drop(ready);
+        self.news.notify_one();
+    }
+
+    fn wait(&self, sleeps: bool) -> Vec<Option<Task>> {
+        let mut ready = lock(&self.ready);
+        while sleeps && ready.is_empty() {
+            ready = self.news.wait(ready).expect("nobody panics");
+        }
+        let most = ready.len().min(EVENTS);
+        let told = ready.drain(..most).collect();
+        let is_more = !ready.is_empty();
+        drop(ready);
+        if is_more {
+            self.news.notify_one();
+        }
+        told
+    }
+}

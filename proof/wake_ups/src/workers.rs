@@ -1,0 +1,89 @@
+//! Workers that wait for sockets together: what is queued is taken, whatever its taker does, and all end.
+
+use crate::Model;
+use crate::pool::{Function, Pool, Task, run};
+
+pub(crate) const MODELS: &[Model] = &[
+    ("what is pushed from outside, and by a worker, is taken, and the close reaches each", || {
+        run(
+            2,
+            1,
+            3,
+            &[
+                |pool: &Pool| pool.share(task(1)),
+                |pool| pool.event(Task { wakes: const { &[task(3)] }, ..task(2) }),
+            ],
+        );
+    }),
+    (
+        "a worker that is woken for what is queued, and blocks in something else before, has another one woken",
+        || {
+            run(
+                2,
+                1,
+                2,
+                &[|pool: &Pool| {
+                    pool.event(Task { blocks_for: 2, ..task(1) });
+                    pool.share(task(2));
+                }],
+            );
+        },
+    ),
+    ("a task that wakes another one and then blocks for it is no deadlock", || {
+        run(
+            2,
+            1,
+            2,
+            &[|pool: &Pool| pool.event(Task { wakes: const { &[task(2)] }, blocks_for: 2, ..task(1) })],
+        );
+    }),
+    ("what is queued behind a task that blocks is taken by others", || {
+        run(
+            2,
+            1,
+            3,
+            &[
+                |pool: &Pool| pool.share(Task { blocks_for: 3, ..task(1) }),
+                |pool| {
+                    pool.share(task(2));
+                    pool.share(task(3));
+                },
+            ],
+        );
+    }),
+    ("a function that blocks holds up no task", || {
+        const CALLS: Task = Task { calls: &[Function { name: 2, blocks_for: 3, then: &[] }], ..task(1) };
+        run(2, 1, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.event(task(3))]);
+    }),
+    ("no more functions run than may, and each does", || {
+        const CALL: [Task; 2] = [
+            Task { calls: &[Function { name: 2, blocks_for: 0, then: &[] }], ..task(1) },
+            Task { calls: &[Function { name: 4, blocks_for: 0, then: &[] }], ..task(3) },
+        ];
+        run(2, 1, 4, &[|pool: &Pool| pool.event(CALL[0]), |pool| pool.event(CALL[1])]);
+    }),
+    (
+        "a function that waits for its turn gets it also where the worker of the one before goes on with what blocks",
+        || {
+            const GOES_ON: Function =
+                Function { name: 2, blocks_for: 3, then: &[Task { blocks_for: 4, ..task(5) }] };
+            const CALL: [Task; 2] = [
+                Task { calls: &[GOES_ON], ..task(1) },
+                Task { calls: &[Function { name: 4, blocks_for: 0, then: &[] }], ..task(3) },
+            ];
+            run(
+                2,
+                1,
+                5,
+                &[|pool: &Pool| {
+                    pool.event(CALL[0]);
+                    pool.event(CALL[1]);
+                }],
+            );
+        },
+    ),
+];
+
+const fn task(name: u32) -> Task {
+    Task { name, blocks_for: 0, wakes: &[], calls: &[] }
+}

@@ -43,6 +43,7 @@ mod preface;
 mod sending;
 mod server;
 mod service;
+mod serving;
 mod shared_state;
 mod spool;
 mod spooled;
@@ -60,6 +61,7 @@ mod waking;
 mod wire;
 mod worker;
 mod written;
+mod written_sync;
 
 pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
@@ -86,6 +88,7 @@ pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;
 pub use wire::{Wire, poll_write_each};
 pub use written::{BodyWriter, written};
+pub use written_sync::{SyncBodyWriter, written_sync};
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

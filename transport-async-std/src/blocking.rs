@@ -1,7 +1,9 @@
 //! Blocking work, on threads of its own.
 
-use httpfsm::handler::{IntoResponse, Request};
-use httpfsm_transport::{NoThread, Spawner, SyncHandler};
+use std::error::Error;
+
+use httpfsm::handler::{Body, IntoResponse, Request};
+use httpfsm_transport::{NoThread, Spawner, SyncBodyWriter, SyncHandler};
 
 use crate::pool::POOL;
 
@@ -53,4 +55,14 @@ where
     R: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)
+}
+
+/// A body that is what the function `write` writes, on the [`BlockingPool`]: see
+/// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()). A function that is ahead of its reader waits there.
+pub fn written_sync<F, E>(write: F) -> Body
+where
+    F: FnOnce(&mut SyncBodyWriter) -> Result<(), E> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    httpfsm_transport::written_sync(BlockingPool, write)
 }

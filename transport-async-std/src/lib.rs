@@ -42,12 +42,12 @@ mod workers;
 
 #[cfg(feature = "async-std")]
 pub use async_std::{AsyncStd, Server, serve};
-pub use blocking::{BlockingPool, sync};
+pub use blocking::{BlockingPool, sync, written_sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
     Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo,
     HandedOver, Layer, LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict,
-    ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, test, written,
+    ServerHandle, SocketOptions, SyncBodyWriter, UpgradedStream, Wire, note_panic, test, written,
 };
 pub use io::Io;
 pub use server::{Futures, ServerOn, connections};

@@ -24,6 +24,8 @@
 //! A [`Subscriber`](httpfsm::Subscriber) is called on any of the threads, and calls for different connections overlap: it
 //! must not block.
 //!
+//! A response may be written by an async function ([`written`]) or by one that blocks ([`written_sync`]).
+//!
 //! [`incoming()`] gives requests to a loop of yours, on as many threads as you like, instead of to a handler.
 //!
 //! [`spawn`] runs a future beside a handler, and [`tunnel`] an upgraded connection with code that blocks.
@@ -54,17 +56,19 @@ mod stream;
 mod task;
 mod tunnels;
 mod work_queue;
+mod written;
 
 pub use connection::{Connection, ConnectionParts, connection};
 pub use functions::Functions;
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingRequest,
     Layer, LayerError, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
-    SocketOptions, UpgradedStream, block_on, incoming, note_panic, test, written,
+    SocketOptions, SyncBodyWriter, UpgradedStream, block_on, incoming, note_panic, test, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;
 pub use spawn::{SpawnError, spawn, tunnel};
+pub use written::written_sync;
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

@@ -1,11 +1,12 @@
 //! Blocking work, on tokio's blocking pool.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use httpfsm::handler::{IntoResponse, Request};
-use httpfsm_transport::{NoThread, Spawner, SyncHandler, catch_panic};
+use httpfsm::handler::{Body, IntoResponse, Request};
+use httpfsm_transport::{NoThread, Spawner, SyncBodyWriter, SyncHandler, catch_panic};
 use tokio::runtime::{Handle, Id};
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
@@ -108,6 +109,16 @@ where
     R: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)
+}
+
+/// A body that is what the function `write` writes, on tokio's blocking pool: see
+/// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()). A function that is ahead of its reader waits there.
+pub fn written_sync<F, E>(write: F) -> Body
+where
+    F: FnOnce(&mut SyncBodyWriter) -> Result<(), E> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    httpfsm_transport::written_sync(BlockingPool, write)
 }
 
 #[cfg(test)]

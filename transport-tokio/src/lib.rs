@@ -25,12 +25,12 @@ mod stream;
 mod tokio_body;
 mod tokio_io;
 
-pub use blocking::{BlockingPool, sync};
+pub use blocking::{BlockingPool, sync, written_sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
     Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, HandedOver, Layer,
     LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
-    SocketOptions, UpgradedStream, Wire, note_panic, test, written,
+    SocketOptions, SyncBodyWriter, UpgradedStream, Wire, note_panic, test, written,
 };
 pub use io::Io;
 pub use server::{Server, Tokio, connections, serve};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
-use httpfsm_tokio::{serve, sync};
+use httpfsm_tokio::{serve, sync, written_sync};
 use httpfsm_transport::BodyReader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,4 +81,29 @@ fn functions_on_all_threads_of_the_pool_read_their_bodies() {
     // Not to wait for functions that wait for ever.
     runtime.shutdown_background();
     served.into_iter().for_each(Result::unwrap);
+}
+
+/// It waits for its reader, and so do others that the pool has threads for.
+#[tokio::test]
+async fn a_function_writes_a_body_as_its_reader_takes_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let piece = [b'x'; 10_000];
+    let handler = move |_: Request| async move {
+        let body = written_sync(move |body| (0..1000).try_for_each(|_| body.write_all(&piece)));
+        Response::new(Status::OK).with_body(body).with_field("Content-Length", "10000000")
+    };
+    let server = serve(listener, ServerConfig::default(), handler).unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        clients.push(client);
+    }
+    for mut client in clients {
+        let mut response = Vec::new();
+        client.read_to_end(&mut response).await.unwrap();
+        let head = response.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        assert_eq!(response.len() - head - 4, 10_000_000);
+    }
+    assert_eq!(server.memory().spooled, 0);
 }

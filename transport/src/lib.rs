@@ -44,6 +44,7 @@ mod preface;
 mod sending;
 mod server;
 mod service;
+mod serving;
 mod shared_state;
 mod spool;
 mod spooled;
@@ -61,6 +62,7 @@ mod waking;
 mod wire;
 mod worker;
 mod written;
+mod written_sync;
 
 pub use accept::{Accept, Accepted, Backoff, accept};
 pub use call::Call;
@@ -89,6 +91,7 @@ pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;
 pub use wire::{Wire, poll_write_each};
 pub use written::{BodyWriter, written};
+pub use written_sync::{SyncBodyWriter, written_sync};
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,6 +49,13 @@ impl Spooled {
     pub(crate) fn read(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.file()?.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Reads so many bytes from a place in it, wherever it is appended to.
+    pub(crate) fn read_at(&mut self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.file()?.read_exact_at(&mut bytes, offset)?;
         Ok(bytes)
     }
 

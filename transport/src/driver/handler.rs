@@ -145,7 +145,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
             Ok(()) if self.channel.owes_body() => {
-                exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
+                exchange.stage =
+                    Stage::Sending(Box::new(Sending::new(response.take_body(), &self.service.shared)));
                 return true;
             }
             Ok(()) => {}

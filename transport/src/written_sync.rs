@@ -1,0 +1,246 @@
+//! Bodies that a blocking function writes, on a thread of a spawner.
+//!
+//! The function and the source of the body share a window. A function that is ahead of its reader waits, unless it holds one of
+//! few threads and too many wait already: then it writes into a file, from which the source reads when the window is empty. So
+//! slow readers hold no more threads than there are permits. The bytes keep their order: while the file has some that were not
+//! read, all go there.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, BodyFailure, Frame, MemoryHandle, ReservedMemory, Source};
+
+use crate::job::{Job, Spawner};
+use crate::ledger::GRANTED;
+use crate::lock::lock;
+use crate::may_block::may_block;
+use crate::panics;
+use crate::spooled::Spooled;
+use output::Output;
+use window::{Next, Window};
+
+mod in_place;
+mod output;
+mod window;
+
+/// Bytes that are joined before they go to the source.
+const PIECE: usize = 64 << 10;
+/// Bytes read from the file at once, at most.
+const READ: usize = 256 << 10;
+
+/// A body that is what the function `write` writes, on a thread of the spawner. It begins when the body is first asked for.
+/// What it returns as an error, and a panic, cut the response off. When the peer is gone, its writes fail with
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+///
+/// The bytes are joined to pieces of 64 KiB; [`flush`](Write::flush) has those leave that were written so far. The function may
+/// be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it waits, for
+/// `write_timeout` at most, as a peer that takes nothing is cut. Where the threads are [few](Spawner::is_scarce), so many
+/// functions may wait as the transport [permits](crate::Service::permit_waiting); the others go on, and what they write waits
+/// in a temporary file, up to `max_spooled_bytes` of all files.
+///
+/// It is sent chunked, unless the response declares its length: `with_field("Content-Length", length.to_string())`. Then a
+/// body that is shorter has its response cut off, and what is written beyond the length is not sent.
+///
+/// The crate of each transport has this function with its own threads, as `httpfsm_blocking::written_sync`. An async function
+/// writes with [`written`](crate::written).
+///
+/// ```
+/// use std::io::{self, Write};
+///
+/// use httpfsm::handler::{Request, Response};
+/// use httpfsm::status::Status;
+/// use httpfsm_transport::{SyncBodyWriter, Threads, written_sync};
+///
+/// fn count(body: &mut SyncBodyWriter) -> io::Result<()> {
+///     for number in 1..=1_000_000 {
+///         writeln!(body, "{number}")?;
+///     }
+///     Ok(())
+/// }
+///
+/// fn handler(_: Request) -> Response {
+///     Response::new(Status::OK).with_body(written_sync(Threads, count))
+/// }
+/// # let _ = handler;
+/// ```
+pub fn written_sync<S, F, E>(spawner: S, write: F) -> Body
+where
+    S: Spawner,
+    F: FnOnce(&mut SyncBodyWriter) -> Result<(), E> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let write = Box::new(|body: &mut SyncBodyWriter| write(body).map_err(Into::into));
+    Body::stream(SyncWritten { begin: Some(Begin { spawner: Arc::new(spawner), write }), running: None })
+}
+
+/// What the function that is given to [`written_sync`] writes with.
+pub struct SyncBodyWriter {
+    piece: Vec<u8>,
+    trailers: Option<Fields>,
+    window: Arc<Window>,
+    output: Output,
+}
+
+impl SyncBodyWriter {
+    /// The trailer section that is to follow the content, where it is chunked: [`Frame::Trailers`].
+    pub fn trailers(&mut self, fields: Fields) {
+        self.trailers = Some(fields);
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        let piece = std::mem::take(&mut self.piece);
+        if piece.is_empty() { self.window.check() } else { self.output.put(&self.window, piece.into()) }
+    }
+}
+
+impl Write for SyncBodyWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        if self.piece.len() == PIECE {
+            self.pass_on()?;
+        }
+        Ok(taken)
+    }
+
+    /// Has the bytes leave that were written so far, as fast as the peer takes them. It does not wait for that.
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on()
+    }
+}
+
+impl fmt::Debug for SyncBodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SyncBodyWriter(..)")
+    }
+}
+
+type Failure = Box<dyn Error + Send + Sync>;
+type WriteFn = dyn FnOnce(&mut SyncBodyWriter) -> Result<(), Failure> + Send;
+
+/// The function, before it begins.
+struct Begin {
+    spawner: Arc<dyn Spawner>,
+    write: Box<WriteFn>,
+}
+
+impl Begin {
+    fn begin(self) -> Running {
+        let Self { spawner, write } = self;
+        let (window, output) = (Arc::<Window>::default(), Output::new(spawner));
+        let (memory, files) = (output.memory(), Arc::clone(&output.files));
+        let ends = EndOnDrop(Arc::clone(&window));
+        let spawner = Arc::clone(&output.functions);
+        let mut writer =
+            SyncBodyWriter { piece: Vec::new(), trailers: None, window: Arc::clone(&window), output };
+        let run = move || {
+            let written = panics::attempt(|| -> Result<_, Failure> {
+                write(&mut writer)?;
+                writer.flush()?;
+                Ok(writer.trailers.take())
+            });
+            let written =
+                written.unwrap_or_else(|panic| Err(format!("The function panicked: {panic}").into()));
+            ends.0.end(written.map_err(BodyFailure::source));
+        };
+        let job = in_place::begin(|| Job::spawn(&*spawner, run));
+        let job = job.inspect_err(|none| window.end(Err(BodyFailure::source(*none)))).ok();
+        Running { job, window, reading: None, memory, files }
+    }
+}
+
+/// The spawner may drop the function before it runs, as a runtime does that shuts down.
+struct EndOnDrop(Arc<Window>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(Err(BodyFailure::source("The function that writes the body was dropped before its end.")));
+    }
+}
+
+/// The source of the body.
+struct SyncWritten {
+    begin: Option<Begin>,
+    running: Option<Running>,
+}
+
+struct Running {
+    /// Dropped with the source, so that a function that has not begun is not called.
+    #[expect(dead_code, reason = "it is to be dropped")]
+    job: Option<Job<()>>,
+    window: Arc<Window>,
+    /// Bytes on their way from the file.
+    reading: Option<Job<io::Result<Bytes>>>,
+    memory: MemoryHandle,
+    /// Where the file is read.
+    files: Arc<dyn Spawner>,
+}
+
+impl Source for SyncWritten {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        let this = self.get_mut();
+        if let Some(begin) = this.begin.take() {
+            this.running = Some(begin.begin());
+        }
+        this.running.as_mut().map_or(Poll::Ready(Frame::End), |running| running.poll_frame(cx))
+    }
+}
+
+impl Running {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
+        loop {
+            if let Some(job) = &mut self.reading {
+                if may_block() {
+                    job.run_here();
+                }
+                let read = ready!(Pin::new(job).poll(cx));
+                self.reading = None;
+                return Poll::Ready(match read {
+                    Ok(bytes) => {
+                        self.window.was_read(bytes.len() as u64);
+                        Frame::Data(bytes)
+                    }
+                    Err(error) => Frame::Error(BodyFailure::source(error)),
+                });
+            }
+            match ready!(self.window.poll_next(cx)) {
+                Next::Piece(bytes) => return Poll::Ready(Frame::Data(bytes)),
+                Next::InFile { file, at, length } => self.reading = Some(self.read(file, at, length)),
+                // It is dropped here, outside of the lock.
+                Next::FileIsRead(file) => drop(file),
+                Next::End(Ok(trailers)) => return Poll::Ready(trailers.map_or(Frame::End, Frame::Trailers)),
+                Next::End(Err(failure)) => return Poll::Ready(Frame::Error(failure)),
+            }
+        }
+    }
+
+    /// Nobody waits for room here, as nobody does who reads a body from its file.
+    fn read(&self, file: Arc<Mutex<Option<Spooled>>>, at: u64, length: u64) -> Job<io::Result<Bytes>> {
+        let length = usize::try_from(length).unwrap_or(READ).min(READ);
+        let room = usize::try_from(self.memory.room()).unwrap_or(READ);
+        let most = if may_block() { READ } else { room.max(GRANTED as usize) };
+        let reserved = self.memory.reserve_now(length.min(most));
+        let read = move || read_at(&file, at, reserved);
+        Job::spawn(&*self.files, read).unwrap_or_else(|none| Job::done(Err(none.into())))
+    }
+}
+
+fn read_at(file: &Mutex<Option<Spooled>>, at: u64, reserved: ReservedMemory) -> io::Result<Bytes> {
+    let mut file = lock(file);
+    let file = file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+    let bytes = file.read_at(at, reserved.bytes())?;
+    Ok(reserved.attach(bytes))
+}
+
+/// The function writes for nobody from now on.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.window.close();
+    }
+}

@@ -1,0 +1,238 @@
+//! What a function has written and the source has not taken: pieces in memory, and behind them those in a file.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use httpfsm::fields::Fields;
+use httpfsm::handler::BodyFailure;
+
+use crate::lock::lock;
+use crate::spooled::Spooled;
+use crate::{panics, waiting};
+
+/// Bytes in memory, at most.
+const BYTES: usize = 256 << 10;
+/// Pieces in memory, at most, however small they are.
+const PIECES: usize = 64;
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(super) struct Window {
+    state: Mutex<WindowState>,
+    /// The source has taken something, or is gone.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct WindowState {
+    pieces: VecDeque<Bytes>,
+    /// Bytes in `pieces`.
+    held: usize,
+    overflow: Option<Overflow>,
+    end: Option<WriteEnd>,
+    /// The source is gone.
+    is_closed: bool,
+    source: Option<Waker>,
+}
+
+/// How the function has ended, with the trailer section.
+type WriteEnd = Result<Option<Fields>, BodyFailure>;
+
+/// The file is made by the function, which holds the lock while it writes. The source's thread never does.
+pub(super) type WindowFile = Arc<Mutex<Option<Spooled>>>;
+
+#[derive(Default)]
+struct Overflow {
+    file: WindowFile,
+    written: u64,
+    read: u64,
+    /// The function is writing into it.
+    is_written: bool,
+}
+
+/// What the source does next.
+pub(super) enum Next {
+    Piece(Bytes),
+    /// So many bytes are there from a place in the file on.
+    InFile {
+        file: WindowFile,
+        at: u64,
+        length: u64,
+    },
+    /// All of it was read.
+    FileIsRead(WindowFile),
+    End(WriteEnd),
+}
+
+/// Where the next piece may go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// There is nothing before it.
+    Empty,
+    /// There is room for it.
+    Behind,
+    /// The source is to take something first.
+    Full,
+    /// Into the file, where bytes before it are.
+    File,
+}
+
+/// The function's side.
+impl Window {
+    /// Whether anybody reads.
+    pub(super) fn check(&self) -> io::Result<()> {
+        lock(&self.state).check()
+    }
+
+    /// Where a piece of so many bytes may go.
+    pub(super) fn place(&self, bytes: usize) -> io::Result<Place> {
+        let state = lock(&self.state);
+        state.check()?;
+        Ok(state.place(bytes))
+    }
+
+    /// Waits until the source has taken all but half of what may be in memory, and one piece at least.
+    pub(super) fn wait(&self) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let pieces = state.pieces.len();
+        while !(state.is_closed || state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room())
+        {
+            state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.check()
+    }
+
+    /// A piece that has a place in memory.
+    pub(super) fn push(&self, piece: Bytes) -> io::Result<()> {
+        // Dropped behind the lock, if nobody is there.
+        let mut piece = Some(piece);
+        let mut state = lock(&self.state);
+        state.check()?;
+        let Some(piece) = piece.take() else { return Ok(()) };
+        state.held += piece.len();
+        state.pieces.push_back(piece);
+        wake(state);
+        Ok(())
+    }
+
+    /// Has `write` write so many bytes into the file.
+    pub(super) fn spool(
+        &self,
+        bytes: usize,
+        write: impl FnOnce(&mut Option<Spooled>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        state.check()?;
+        let overflow = state.overflow.get_or_insert_default();
+        overflow.is_written = true;
+        let file = Arc::clone(&overflow.file);
+        drop(state);
+        let written = write(&mut lock(&file));
+        let mut state = lock(&self.state);
+        if let Some(overflow) = &mut state.overflow {
+            overflow.is_written = false;
+            overflow.written += if written.is_ok() { bytes as u64 } else { 0 };
+        }
+        let is_closed = state.check();
+        wake(state);
+        drop(file);
+        written.and(is_closed)
+    }
+
+    /// The function has ended, if it has not before.
+    pub(super) fn end(&self, end: WriteEnd) {
+        let mut state = lock(&self.state);
+        let mut unused = Some(end);
+        if state.end.is_none() && !state.is_closed {
+            state.end = unused.take();
+        }
+        wake(state);
+        panics::discard(unused);
+    }
+}
+
+/// The source's side.
+impl Window {
+    pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Next> {
+        let next = waiting::poll(&self.state, cx, WindowState::next);
+        if next.is_ready() {
+            self.taken.notify_all();
+        }
+        next
+    }
+
+    /// So many bytes of the file were read.
+    pub(super) fn was_read(&self, bytes: u64) {
+        if let Some(overflow) = &mut lock(&self.state).overflow {
+            overflow.read += bytes;
+        }
+    }
+
+    /// Nobody reads any more.
+    pub(super) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.is_closed = true;
+        let unread = (std::mem::take(&mut state.pieces), state.overflow.take());
+        let (end, source) = (state.end.take(), state.source.take());
+        drop(state);
+        self.taken.notify_all();
+        drop(unread);
+        panics::discard((end, source));
+    }
+}
+
+/// Wakes the source, outside of the lock.
+fn wake(mut state: std::sync::MutexGuard<'_, WindowState>) {
+    let source = state.source.take();
+    drop(state);
+    source.into_iter().for_each(panics::wake);
+}
+
+impl WindowState {
+    fn check(&self) -> io::Result<()> {
+        if self.is_closed { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+    }
+
+    fn place(&self, bytes: usize) -> Place {
+        if self.overflow.is_some() {
+            Place::File
+        } else if self.pieces.is_empty() {
+            Place::Empty
+        } else if self.pieces.len() < PIECES && self.held + bytes <= BYTES {
+            Place::Behind
+        } else {
+            Place::Full
+        }
+    }
+
+    /// Whether so much was taken that it is worth a wake-up.
+    fn has_room(&self) -> bool {
+        self.pieces.len() <= PIECES / 2 && self.held <= BYTES / 2
+    }
+
+    fn next(&mut self) -> Result<Next, &mut Option<Waker>> {
+        if let Some(piece) = self.pieces.pop_front() {
+            self.held -= piece.len();
+            return Ok(Next::Piece(piece));
+        }
+        if let Some(overflow) = &self.overflow {
+            let (file, at) = (Arc::clone(&overflow.file), overflow.read);
+            let length = overflow.written - at;
+            if length > 0 {
+                return Ok(Next::InFile { file, at, length });
+            }
+            if !overflow.is_written {
+                self.overflow = None;
+                return Ok(Next::FileIsRead(file));
+            }
+            return Err(&mut self.source);
+        }
+        match self.end.take() {
+            Some(end) => Ok(Next::End(end)),
+            None => Err(&mut self.source),
+        }
+    }
+}

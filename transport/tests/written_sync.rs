@@ -1,0 +1,402 @@
+//! Bodies that a blocking function writes, on the in-memory transport and on threads of a pool.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use httpfsm::config::ServerConfig;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, ConnectionInfo, Failure, Handler, Request, Response, Subscriber};
+use httpfsm::status::Status;
+use httpfsm_transport::memory::{MemoryClient, MemoryServer};
+use httpfsm_transport::{Held, Inline, NoThread, Spawner, SyncBodyWriter, Threads, block_on, written_sync};
+
+/// Longer than anything here takes: only a hang reaches it.
+const HANG: Duration = Duration::from_secs(60);
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const GET_1_0: &str = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
+
+/// What a peer that reads nothing has been sent.
+const WINDOW: u64 = 256 << 10;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A pool of few threads.
+#[derive(Clone)]
+struct Few(mpsc::Sender<Work>);
+
+impl Few {
+    fn start(threads: usize) -> Self {
+        let (give, work) = mpsc::channel::<Work>();
+        let work = Arc::new(Mutex::new(work));
+        for _ in 0..threads {
+            let work = Arc::clone(&work);
+            thread::spawn(move || {
+                loop {
+                    let next = work.lock().unwrap().recv();
+                    let Ok(next) = next else { return };
+                    next();
+                }
+            });
+        }
+        Self(give)
+    }
+}
+
+impl Spawner for Few {
+    fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
+        self.0.send(work).map_err(|_| NoThread)
+    }
+
+    fn is_scarce(&self) -> bool {
+        true
+    }
+}
+
+fn until<H: Handler>(
+    server: &mut MemoryServer<H>,
+    what: &str,
+    mut is_so: impl FnMut(&mut MemoryServer<H>) -> bool,
+) {
+    let began = Instant::now();
+    loop {
+        server.run();
+        if is_so(server) {
+            return;
+        }
+        assert!(began.elapsed() < HANG, "{what}: {:?}", server.held());
+        thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// What the server has sent when it closes.
+fn all<H: Handler>(server: &mut MemoryServer<H>, client: &MemoryClient) -> Vec<u8> {
+    let mut received = Vec::new();
+    until(server, "the end", |_| {
+        received.extend(client.take());
+        client.is_ended()
+    });
+    received
+}
+
+fn content(response: &[u8]) -> &[u8] {
+    let head = response.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    &response[head + 4..]
+}
+
+fn serve<S, F, E>(config: ServerConfig, spawner: S, function: F) -> MemoryServer<impl Handler>
+where
+    S: Spawner + Clone,
+    F: Fn(&mut SyncBodyWriter) -> Result<(), E> + Clone + Send + Sync + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+{
+    MemoryServer::new(config, move |_: Request| {
+        let body: Body = written_sync(spawner.clone(), function.clone());
+        async { Response::new(Status::OK).with_body(body) }
+    })
+}
+
+fn ends<H: Handler>(server: &mut MemoryServer<H>) {
+    until(server, "all is given back", |server| server.held() == Held::default());
+}
+
+#[test]
+fn what_is_written_is_the_content_and_the_trailers_follow() {
+    let mut server = serve(ServerConfig::default(), Few::start(1), |body| {
+        body.write_all(b"one")?;
+        body.write_all(b" and ")?;
+        body.flush()?;
+        body.flush()?;
+        body.trailers(Fields::new().with("X-Sum", "3").unwrap());
+        body.write_all(b"two")
+    });
+    let client = server.connect().unwrap();
+    for _ in 0..2 {
+        client.send(GET);
+        let mut response = String::new();
+        until(&mut server, "the end", |_| {
+            response += &client.take_text();
+            response.ends_with("0\r\nX-Sum: 3\r\n\r\n")
+        });
+        assert!(
+            response.ends_with("\r\n\r\n8\r\none and \r\n3\r\ntwo\r\n0\r\nX-Sum: 3\r\n\r\n"),
+            "{response}"
+        );
+    }
+    drop(client);
+    ends(&mut server);
+}
+
+#[test]
+fn small_writes_are_joined_and_large_ones_divided() {
+    let lengths = Arc::new(Mutex::new(Vec::new()));
+    let body = written_sync(Threads, |body: &mut SyncBodyWriter| -> io::Result<()> {
+        for _ in 0..10_000 {
+            body.write_all(b"0123456789")?;
+        }
+        body.write_all(&[b'x'; 100_000])
+    });
+    let mut body = body;
+    while let Some(piece) = block_on(body.next_data()) {
+        lengths.lock().unwrap().push(piece.unwrap().len());
+    }
+    assert_eq!(*lengths.lock().unwrap(), [65_536, 65_536, 65_536, 3392]);
+}
+
+/// Numbers the bytes, so that none comes twice or at another place.
+fn count_to(body: &mut impl Write, lines: u64) -> io::Result<()> {
+    (0..lines).try_for_each(|line| writeln!(body, "{line}"))
+}
+
+fn counted(lines: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    count_to(&mut bytes, lines).unwrap();
+    bytes
+}
+
+const LINES: u64 = 150_000;
+
+/// Reads in pieces of so many bytes.
+fn is_read_slowly<H: Handler>(server: &mut MemoryServer<H>, client: &MemoryClient, piece: usize) {
+    let (mut received, expected) = (Vec::new(), counted(LINES));
+    until(server, "the end", |server| {
+        for _ in 0..100 {
+            received.extend(client.take_at_most(piece));
+            server.run();
+        }
+        client.is_ended()
+    });
+    received.extend(client.take());
+    assert!(content(&received) == expected, "{} of {} bytes", content(&received).len(), expected.len());
+}
+
+#[test]
+fn a_function_ahead_of_its_reader_waits_where_it_may_and_writes_into_a_file_where_not() {
+    let written = Arc::new(AtomicU64::new(0));
+    for (spawner, permits) in
+        [(None, 0), (Some(Few::start(2)), 2), (Some(Few::start(2)), 0), (Some(Few::start(2)), 1)]
+    {
+        let is_scarce = spawner.is_some();
+        let spawner: Arc<dyn Spawner> = spawner.map_or(Arc::new(Threads), |few| Arc::new(few));
+        let count = Arc::clone(&written);
+        count.store(0, Ordering::SeqCst);
+        let mut server = serve(ServerConfig::default(), spawner, move |body: &mut SyncBodyWriter| {
+            (0..LINES).try_for_each(|line| {
+                let text = format!("{line}\n");
+                count.fetch_add(text.len() as u64, Ordering::SeqCst);
+                body.write_all(text.as_bytes())
+            })
+        });
+        server.permit_waiting(permits);
+        let clients = [(); 2].map(|()| server.connect().unwrap());
+        for client in &clients {
+            client.send(GET_1_0);
+        }
+        let length = counted(LINES).len() as u64;
+        let waiting = if is_scarce { permits as u64 } else { 2 };
+        until(&mut server, "they are as far ahead as may be", |server| {
+            let held = server.held();
+            let written = written.load(Ordering::SeqCst);
+            // Those who do not wait have written all.
+            let done = (2 - waiting) * length;
+            held.permits == if is_scarce { waiting } else { 0 }
+                && written >= done + waiting * WINDOW
+                && (waiting == 2 || held.memory.spooled > length / 2)
+        });
+        let held = server.held();
+        assert_eq!(held.memory.spooled == 0, waiting == 2, "{held:?}");
+        let pieces = held.memory.pieces;
+        assert!(pieces >= waiting * WINDOW / 4 && pieces <= 2 * (WINDOW + (64 << 10)), "{held:?}");
+        let most = (2 - waiting) * length + waiting * (2 * WINDOW + (256 << 10));
+        assert!(written.load(Ordering::SeqCst) <= most, "{} of {most}", written.load(Ordering::SeqCst));
+        for client in &clients {
+            is_read_slowly(&mut server, client, 30_000);
+        }
+        drop(clients);
+        ends(&mut server);
+    }
+}
+
+#[test]
+fn readers_that_stand_still_hold_no_more_threads_than_may_wait_and_others_are_served() {
+    for max_buffered_bytes in [512 << 20, 2 << 20] {
+        let config = ServerConfig { max_buffered_bytes, ..ServerConfig::default() };
+        let mut server = serve(config, Few::start(2), |body| count_to(body, LINES));
+        server.permit_waiting(1);
+        let silent: Vec<_> = (0..40)
+            .map(|_| {
+                let client = server.connect().unwrap();
+                client.send(GET_1_0);
+                server.run();
+                client
+            })
+            .collect();
+        until(&mut server, "one waits", |server| server.held().permits == 1);
+        for _ in 0..3 {
+            let client = server.connect().unwrap();
+            client.send(GET_1_0);
+            let received = all(&mut server, &client);
+            assert!(content(&received) == counted(LINES), "{} bytes", received.len());
+        }
+        // There is room for one piece of each at least, whatever the limit.
+        let memory = server.held().memory;
+        assert!(memory.pieces <= max_buffered_bytes + 45 * (16 << 10), "{memory:?}");
+        drop(silent);
+        ends(&mut server);
+    }
+}
+
+/// The failures.
+#[derive(Default)]
+struct Log(Mutex<Vec<String>>);
+
+impl Subscriber for Log {
+    fn failed(&self, _: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        self.0.lock().unwrap().push(format!("{failure}: {text}"));
+    }
+}
+
+#[test]
+fn an_error_and_a_panic_cut_the_response_behind_what_was_written() {
+    type Function = fn(&mut SyncBodyWriter) -> io::Result<()>;
+    let functions: [(Function, &str); 3] = [
+        (|_| Err(io::Error::other("no more")), "no more"),
+        (|_| panic!("out of cheese"), "out of cheese"),
+        (
+            |body| {
+                body.write_all(b"not flushed")?;
+                Err(io::Error::other("no more"))
+            },
+            "no more",
+        ),
+    ];
+    for (function, text) in functions {
+        let log = Arc::new(Log::default());
+        let handler = move |_: Request| async move {
+            Response::new(Status::OK).with_body(written_sync(
+                Few::start(1),
+                move |body: &mut SyncBodyWriter| {
+                    body.write_all(b"one")?;
+                    body.flush()?;
+                    function(body)
+                },
+            ))
+        };
+        let mut server =
+            MemoryServer::with(ServerConfig::default(), 1 << 16, Some(Arc::clone(&log) as _), handler);
+        let client = server.connect().unwrap();
+        client.send(GET);
+        let received = all(&mut server, &client);
+        assert!(received.ends_with(b"\r\n\r\n3\r\none\r\n"), "{}", String::from_utf8_lossy(&received));
+        let failures = log.0.lock().unwrap();
+        assert!(matches!(&failures[..], [one] if one.contains(text)), "{failures:?}");
+    }
+}
+
+#[test]
+fn writes_fail_when_the_peer_is_gone_also_those_that_wait() {
+    for permits in [0, 1] {
+        let (tell, told) = mpsc::channel();
+        let mut server = serve(ServerConfig::default(), Few::start(1), move |body: &mut SyncBodyWriter| {
+            loop {
+                if let Err(error) = body.write_all(&[b'x'; 10_000]) {
+                    let _ = tell.send(error.kind());
+                    return Err(error);
+                }
+            }
+        });
+        server.permit_waiting(permits);
+        let client = server.connect().unwrap();
+        client.send(GET);
+        until(&mut server, "it is far ahead", |server| {
+            let held = server.held();
+            if permits == 1 { held.permits == 1 } else { held.memory.spooled > 1 << 20 }
+        });
+        client.reset();
+        server.run();
+        assert_eq!(told.recv_timeout(HANG), Ok(io::ErrorKind::BrokenPipe));
+        ends(&mut server);
+    }
+}
+
+#[test]
+fn a_function_that_has_not_begun_when_its_peer_goes_is_not_called() {
+    let (calls, spawner) = (Arc::new(AtomicUsize::new(0)), Few::start(1));
+    let count = Arc::clone(&calls);
+    let mut server = serve(ServerConfig::default(), spawner.clone(), move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        io::Result::Ok(())
+    });
+    let (hold, held) = mpsc::channel::<()>();
+    spawner.spawn_blocking(Box::new(move || _ = held.recv())).unwrap();
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    client.reset();
+    server.run();
+    drop(hold);
+    let (tell, told) = mpsc::channel();
+    spawner.spawn_blocking(Box::new(move || tell.send(()).unwrap())).unwrap();
+    told.recv_timeout(HANG).unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    ends(&mut server);
+}
+
+#[test]
+fn files_of_written_bodies_are_bounded_as_those_of_requests() {
+    let config = ServerConfig { max_spooled_bytes: 100_000, ..ServerConfig::default() };
+    let (tell, told) = mpsc::channel();
+    let mut server = serve(config, Few::start(1), move |body: &mut SyncBodyWriter| {
+        let written = count_to(body, LINES);
+        let _ = tell.send(written.as_ref().err().map(ToString::to_string));
+        written
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let mut said = None;
+    until(&mut server, "it fails", |_| {
+        said = told.try_recv().ok().or(said.take());
+        said.is_some()
+    });
+    assert!(said.flatten().unwrap().contains("holds as many bytes as it may"));
+    assert!(!all(&mut server, &client).ends_with(b"0\r\n\r\n"), "it is cut");
+    drop(client);
+    ends(&mut server);
+}
+
+/// Nobody reads before the function has returned.
+#[test]
+fn a_function_that_runs_where_it_is_begun_waits_for_nobody() {
+    let mut server = serve(ServerConfig::default(), Inline, |body| count_to(body, LINES));
+    let client = server.connect().unwrap();
+    client.send(GET_1_0);
+    assert!(content(&all(&mut server, &client)) == counted(LINES));
+    drop(client);
+    ends(&mut server);
+    // Without a server, too.
+    let mut body = written_sync(Inline, |body: &mut SyncBodyWriter| count_to(body, LINES));
+    assert!(block_on(body.collect(1 << 30)).unwrap() == counted(LINES));
+}
+
+#[test]
+fn without_a_thread_the_response_is_cut() {
+    #[derive(Clone)]
+    struct NoThreads;
+    impl Spawner for NoThreads {
+        fn spawn_blocking(&self, _: Work) -> Result<(), NoThread> {
+            Err(NoThread)
+        }
+    }
+    let mut server = serve(ServerConfig::default(), NoThreads, |body| count_to(body, 1));
+    let client = server.connect().unwrap();
+    client.send(GET);
+    let received = all(&mut server, &client);
+    assert!(received.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&received));
+    drop(client);
+    ends(&mut server);
+}

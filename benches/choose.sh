@@ -107,7 +107,7 @@ package() { # the arguments that select the transport's package
 
 start() { # transport, threads
   : >"$scratch/out" # the address of the one before is not to be taken for this one's
-  "$program" serve --app bench --transport "$1" --threads "$2" --port 0 >"$scratch/out" 2>/dev/null &
+  "$program" serve --app "${APP:-bench}" --transport "$1" --threads "$2" --port 0 >"$scratch/out" 2>/dev/null &
   server=$!
   until address=$(sed -n 's/^listening on //p' "$scratch/out") && [ -n "$address" ]; do sleep 0.05; done
   address=${address%/}

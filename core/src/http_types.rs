@@ -41,7 +41,7 @@ impl Fields {
     /// [`InvalidField::ContentLength`] or [`InvalidField::ContentLengthRepeated`], and nothing is added.
     #[inline]
     pub fn push_header(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), InvalidField> {
-        match self.push_checked(name.as_str(), value.as_bytes()) {
+        match self.push_lowercase(name.as_str(), value.as_bytes()) {
             Err(InvalidField::Reserved { .. }) => {
                 self.push_own_options(name, value);
                 Ok(())
@@ -55,7 +55,7 @@ impl Fields {
     fn push_own_options(&mut self, name: &HeaderName, value: &HeaderValue) {
         if *name == CONNECTION {
             for option in value.as_bytes().split(|&byte| byte == b',') {
-                let _reserved = self.push_checked(CONNECTION.as_str(), option);
+                let _reserved = self.push_lowercase(CONNECTION.as_str(), option);
             }
         }
     }

@@ -182,27 +182,29 @@ impl RequestHead {
     /// - `InvalidHeaderName`: a name is longer than 65,535 bytes;
     /// - `MaxSizeReached`: there are fields of more names than a `HeaderMap` takes (32,768 at most).
     pub fn into_http<T>(self: Arc<Self>, body: T) -> Result<::http::Request<T>, ::http::Error> {
-        self.into_http_with(body, HeaderMap::new())
+        let mut request = ::http::Request::new(body);
+        self.fill_http(&mut request)?;
+        Ok(request)
     }
 
-    /// As [`into_http`](Self::into_http), with the memory of a map that is not needed any more: its fields are dropped.
+    /// As [`into_http`](Self::into_http), into a request that is there: its body, its extensions and the memory of its
+    /// fields stay.
     ///
     /// Only with the feature `http`.
     ///
     /// # Errors
     ///
-    /// As those of `into_http`.
-    pub fn into_http_with<T>(
-        self: Arc<Self>,
-        body: T,
-        mut headers: HeaderMap,
-    ) -> Result<::http::Request<T>, ::http::Error> {
-        let mut request = ::http::Request::new(body);
+    /// As those of `into_http`; the request is then a part of what it was to be.
+    pub fn fill_http<T>(self: Arc<Self>, request: &mut ::http::Request<T>) -> Result<(), ::http::Error> {
         let (meta, bytes) = (*self.meta(), self.into_bytes());
         *request.version_mut() = meta.version.into();
         *request.method_mut() = Method::from_bytes(part(&bytes, meta.method()))?;
         *request.uri_mut() = Uri::from_maybe_shared(bytes.slice(meta.target()))?;
-        headers.clear();
+        let headers = request.headers_mut();
+        // This takes a while also where there is nothing.
+        if !headers.is_empty() {
+            headers.clear();
+        }
         let Range { start: mut at, end } = meta.fields();
         headers.try_reserve((end.saturating_sub(at) / LINE + 1).min(RESERVED))?;
         while at < end {
@@ -216,7 +218,6 @@ impl RequestHead {
             headers.try_append(name, HeaderValue::from_maybe_shared(value)?)?;
             at += cr + 2;
         }
-        *request.headers_mut() = headers;
-        Ok(request)
+        Ok(())
     }
 }

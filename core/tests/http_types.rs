@@ -77,12 +77,16 @@ fn a_head_becomes_a_request_with_all_its_fields() {
 }
 
 #[test]
-fn the_memory_of_a_map_is_used_again_and_its_fields_are_gone() {
+fn a_request_is_filled_but_for_its_body_and_extensions_in_the_memory_of_its_fields() {
     let mut old = HeaderMap::with_capacity(20);
     old.insert("x-old", "1".parse().unwrap());
     let room = old.capacity();
     let head = head(b"GET / HTTP/1.1\r\nHost: a\r\nX-A:  \t\r\n\r\n");
-    let request = head.into_http_with((), old).unwrap();
+    let mut request = http::Request::new("the body");
+    request.extensions_mut().insert(7_u8);
+    *request.headers_mut() = old;
+    head.fill_http(&mut request).unwrap();
+    assert_eq!((*request.body(), request.extensions().get()), ("the body", Some(&7_u8)));
     let found: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     assert_eq!(found, [("host", &b"a"[..]), ("x-a", b"")]);

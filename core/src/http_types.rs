@@ -4,6 +4,8 @@
 //! way, each type of that crate checks its bytes again, in vector code: what would skip that is `unsafe` there. Nothing is
 //! copied: target and values share the memory of the head.
 
+mod names;
+
 use alloc::sync::Arc;
 use core::ops::Range;
 
@@ -11,6 +13,7 @@ use ::http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderVa
 use ::http::{Method, StatusCode, Uri};
 use bytes::Bytes;
 
+use self::names::header_name;
 use crate::fields::{Fields, InvalidField};
 use crate::part::part;
 use crate::request::{RequestHead, Version};
@@ -212,7 +215,7 @@ impl RequestHead {
             // The name is short, and ends before anything else of the line.
             let Some(colon) = line.iter().position(|&byte| byte == b':') else { break };
             let Some(cr) = memchr::memchr(b'\r', line) else { break };
-            let name = HeaderName::from_bytes(part(line, ..colon))?;
+            let name = header_name(part(line, ..colon))?;
             let value = without_blanks(line, colon + 1..cr);
             let value = bytes.slice(at + value.start..at + value.end);
             headers.try_append(name, HeaderValue::from_maybe_shared(value)?)?;

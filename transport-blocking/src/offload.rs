@@ -37,6 +37,10 @@ impl<H: Handler> Handler for Offloaded<H> {
         task.begin();
         OffloadedCall { task, kept: Arc::clone(&self.kept), responded: false }
     }
+
+    fn takes_all_fields(&self) -> bool {
+        self.handler.takes_all_fields()
+    }
 }
 
 impl<H: Handler> Offloaded<H> {

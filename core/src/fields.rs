@@ -260,15 +260,22 @@ impl Fields {
     fn push_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
         check_name(name)?;
         check_value(name, value)?;
-        self.push_checked(name, value)
+        self.push_checked(Known::of(name), name, value)
     }
 
-    /// Adds a line whose name is a token and whose value holds no control character but HTAB.
+    /// Adds a line whose name is a token in lower case, and whose value holds no control character but HTAB.
+    #[cfg(feature = "http")]
     #[inline]
-    pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
+    pub(crate) fn push_lowercase(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
+        self.push_checked(Known::of_lowercase(name), name, value)
+    }
+
+    /// Adds a line that has been checked, and whose name means this to the machine.
+    #[inline]
+    fn push_checked(&mut self, known: Known, name: &str, value: &[u8]) -> Result<(), InvalidField> {
         // CR and LF are refused, also at the ends, so only SP and HTAB are trimmed.
         let value = value.trim_ascii();
-        match Known::of(name) {
+        match known {
             Known::Other => {}
             Known::Date => self.marks |= mark::DATE,
             Known::Server => self.marks |= mark::SERVER,
@@ -401,6 +408,21 @@ impl Known {
             10 if name.eq_ignore_ascii_case("keep-alive") => Self::Reserved,
             14 if name.eq_ignore_ascii_case("content-length") => Self::ContentLength,
             17 if name.eq_ignore_ascii_case("transfer-encoding") => Self::Reserved,
+            _ => Self::Other,
+        }
+    }
+
+    /// The same of a name in lower case, which is compared as it is.
+    #[cfg(feature = "http")]
+    #[inline]
+    fn of_lowercase(name: &str) -> Self {
+        match name {
+            "date" => Self::Date,
+            "server" => Self::Server,
+            "upgrade" => Self::Upgrade,
+            "connection" => Self::Connection,
+            "content-length" => Self::ContentLength,
+            "keep-alive" | "transfer-encoding" => Self::Reserved,
             _ => Self::Other,
         }
     }

@@ -109,6 +109,13 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Begins to respond to a request. A long computation here holds up the transport's worker.
     fn call(&self, request: Request) -> Self::Future;
+
+    /// Whether it makes requests of the crate `http` of its requests (`RequestHead::into_http`, `fill_http`), for which it
+    /// takes all of their fields. Where these stand is then kept when a head is parsed, and they need not be looked for
+    /// again. It is asked once. A handler around another one passes the question on. Default: `false`.
+    fn takes_all_fields(&self) -> bool {
+        false
+    }
 }
 
 /// What a function returns that is a [`Handler`]: any future. The trait is here to say what to do where something else is

@@ -14,6 +14,7 @@
 
 mod diagnosis;
 mod lines;
+mod places;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,9 @@ use crate::target;
 use crate::token::is_tchar;
 
 pub use lines::{HeadLine, head_lines, trailer_lines};
+#[cfg(feature = "http")]
+pub(crate) use places::search as search_places;
+pub(crate) use places::{FieldPlace, FieldPlaces};
 #[cfg(test)]
 pub(crate) use tests::parsed;
 
@@ -120,18 +124,25 @@ impl HeadScan {
     #[inline]
     pub(crate) fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Parsed {
         let mut meta = HeadMeta::default();
-        if self.at_once(bytes, limits, &mut meta) {
+        if self.at_once(bytes, limits, &mut meta, None) {
             return Parsed::Complete(meta);
         }
         self.go_on(bytes, limits)
     }
 
-    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`. Returns whether it is one.
-    /// Whole heads in one read are the rule: searching for the end first would read them twice.
+    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`, and the places of its fields
+    /// into `places`. Returns whether it is one. Whole heads in one read are the rule: searching for the end first would
+    /// read them twice.
     #[inline]
-    pub(crate) fn at_once(self, bytes: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> bool {
+    pub(crate) fn at_once(
+        self,
+        bytes: &[u8],
+        limits: &HeadLimits,
+        meta: &mut HeadMeta,
+        places: Option<&mut FieldPlaces>,
+    ) -> bool {
         let window = bytes.get(..limits.size as usize).unwrap_or(bytes);
-        self.scanned == 0 && parse(window, limits, meta).is_ok()
+        self.scanned == 0 && parse(window, limits, meta, places).is_ok()
     }
 
     /// The second half of [`advance`](Self::advance), for a head that did not come whole or breaks a rule.
@@ -258,7 +269,7 @@ enum NotParsed {
 /// Checks a head that is whole and free of forbidden bytes.
 fn check_whole(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     let mut meta = HeadMeta::default();
-    let parsed = parse(head, limits, &mut meta);
+    let parsed = parse(head, limits, &mut meta, None);
     let verdict = match parsed {
         Err(NotParsed::Syntax(Some(httparse::Error::Version))) => match as_http11(head) {
             Some(copy) => parse_any_number(&copy, limits, &mut meta),
@@ -278,10 +289,15 @@ fn check_whole(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestErro
 
 /// The usual path: the head at the start of `bytes`, parsed in place.
 #[inline]
-fn parse(bytes: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
+fn parse(
+    bytes: &[u8],
+    limits: &HeadLimits,
+    meta: &mut HeadMeta,
+    places: Option<&mut FieldPlaces>,
+) -> Result<(), NotParsed> {
     let mut room = [MaybeUninit::uninit(); FIELDS_ON_STACK];
     let room = part_mut(&mut room, ..limits.fields.min(FIELDS_ON_STACK));
-    parse_into(room, bytes, limits, meta)
+    parse_into(room, bytes, limits, meta, places)
 }
 
 /// Parses with as much room as the head may need. Each field line has at least four bytes.
@@ -289,7 +305,7 @@ fn parse_any_number(head: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Re
     let fields = limits.fields.min(head.len() / 4);
     let mut room: Vec<MaybeUninit<Header<'_>>> = Vec::new();
     room.resize(fields, MaybeUninit::uninit());
-    parse_into(&mut room, head, limits, meta)
+    parse_into(&mut room, head, limits, meta, None)
 }
 
 #[inline]
@@ -298,6 +314,7 @@ fn parse_into<'b>(
     bytes: &'b [u8],
     limits: &HeadLimits,
     meta: &mut HeadMeta,
+    places: Option<&mut FieldPlaces>,
 ) -> Result<(), NotParsed> {
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(bytes, room);
@@ -306,7 +323,13 @@ fn parse_into<'b>(
         _ => bytes.len(),
     });
     match parsed {
-        Ok(Status::Complete(len)) => check(bytes, len, &request, limits, meta),
+        Ok(Status::Complete(len)) => {
+            // Before the check, which is slower while they are to come. Those of a head that is refused serve nobody.
+            if let Some(places) = places {
+                places.keep(bytes, request.headers);
+            }
+            check(bytes, len, &request, limits, meta)
+        }
         Ok(Status::Partial) => Err(NotParsed::Syntax(None)),
         Err(error) => Err(NotParsed::Syntax(Some(error))),
     }

@@ -4,18 +4,20 @@
 //! way, each type of that crate checks its bytes again, in vector code: what would skip that is `unsafe` there. Nothing is
 //! copied: target and values share the memory of the head.
 
+mod names;
+
 use alloc::sync::Arc;
-use core::ops::Range;
 
 use ::http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Method, StatusCode, Uri};
 use bytes::Bytes;
 
+use self::names::header_name;
 use crate::fields::{Fields, InvalidField};
+use crate::head::search_places;
 use crate::part::part;
 use crate::request::{RequestHead, Version};
 use crate::status::Status;
-use crate::token::is_blank;
 
 impl Fields {
     /// Adds a field line of the crate `http`, whose name and value are not checked again. As [`push`](Self::push), but what
@@ -41,7 +43,7 @@ impl Fields {
     /// [`InvalidField::ContentLength`] or [`InvalidField::ContentLengthRepeated`], and nothing is added.
     #[inline]
     pub fn push_header(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<(), InvalidField> {
-        match self.push_checked(name.as_str(), value.as_bytes()) {
+        match self.push_lowercase(name.as_str(), value.as_bytes()) {
             Err(InvalidField::Reserved { .. }) => {
                 self.push_own_options(name, value);
                 Ok(())
@@ -55,7 +57,7 @@ impl Fields {
     fn push_own_options(&mut self, name: &HeaderName, value: &HeaderValue) {
         if *name == CONNECTION {
             for option in value.as_bytes().split(|&byte| byte == b',') {
-                let _reserved = self.push_checked(CONNECTION.as_str(), option);
+                let _reserved = self.push_lowercase(CONNECTION.as_str(), option);
             }
         }
     }
@@ -124,23 +126,8 @@ impl From<Version> for ::http::Version {
     }
 }
 
-/// Bytes of a field line, as clients send them; those of a browser have more.
-const LINE: usize = 48;
-/// Fields that room is made for on the word of the head's size alone: a few large ones need less.
+/// Fields that room is made for at once: many may have few names.
 const RESERVED: usize = 24;
-
-/// What of the range is between the blanks at its ends.
-#[inline]
-fn without_blanks(line: &[u8], Range { mut start, mut end }: Range<usize>) -> Range<usize> {
-    let blank = |at: usize| line.get(at).is_some_and(|&byte| is_blank(byte));
-    while start < end && blank(start) {
-        start += 1;
-    }
-    while start < end && blank(end - 1) {
-        end -= 1;
-    }
-    start..end
-}
 
 /// A head whose bytes are shared with what was made of it.
 struct SharedHead(Arc<RequestHead>);
@@ -182,41 +169,43 @@ impl RequestHead {
     /// - `InvalidHeaderName`: a name is longer than 65,535 bytes;
     /// - `MaxSizeReached`: there are fields of more names than a `HeaderMap` takes (32,768 at most).
     pub fn into_http<T>(self: Arc<Self>, body: T) -> Result<::http::Request<T>, ::http::Error> {
-        self.into_http_with(body, HeaderMap::new())
+        let mut request = ::http::Request::new(body);
+        self.fill_http(&mut request)?;
+        Ok(request)
     }
 
-    /// As [`into_http`](Self::into_http), with the memory of a map that is not needed any more: its fields are dropped.
+    /// As [`into_http`](Self::into_http), into a request that is there: its body, its extensions and the memory of its
+    /// fields stay.
     ///
     /// Only with the feature `http`.
     ///
     /// # Errors
     ///
-    /// As those of `into_http`.
-    pub fn into_http_with<T>(
-        self: Arc<Self>,
-        body: T,
-        mut headers: HeaderMap,
-    ) -> Result<::http::Request<T>, ::http::Error> {
-        let mut request = ::http::Request::new(body);
-        let (meta, bytes) = (*self.meta(), self.into_bytes());
+    /// As those of `into_http`; the request is then a part of what it was to be.
+    pub fn fill_http<T>(self: Arc<Self>, request: &mut ::http::Request<T>) -> Result<(), ::http::Error> {
+        let bytes = Arc::clone(&self).into_bytes();
+        let meta = self.meta();
         *request.version_mut() = meta.version.into();
         *request.method_mut() = Method::from_bytes(part(&bytes, meta.method()))?;
         *request.uri_mut() = Uri::from_maybe_shared(bytes.slice(meta.target()))?;
-        headers.clear();
-        let Range { start: mut at, end } = meta.fields();
-        headers.try_reserve((end.saturating_sub(at) / LINE + 1).min(RESERVED))?;
-        while at < end {
-            let line = part(&bytes, at..end);
-            // The name is short, and ends before anything else of the line.
-            let Some(colon) = line.iter().position(|&byte| byte == b':') else { break };
-            let Some(cr) = memchr::memchr(b'\r', line) else { break };
-            let name = HeaderName::from_bytes(part(line, ..colon))?;
-            let value = without_blanks(line, colon + 1..cr);
-            let value = bytes.slice(at + value.start..at + value.end);
-            headers.try_append(name, HeaderValue::from_maybe_shared(value)?)?;
-            at += cr + 2;
+        let headers = request.headers_mut();
+        // This takes a while also where there is nothing.
+        if !headers.is_empty() {
+            headers.clear();
         }
-        *request.headers_mut() = headers;
-        Ok(request)
+        let searched;
+        let places = match self.places() {
+            [] => {
+                searched = search_places(&bytes, meta.fields());
+                &searched[..]
+            }
+            places => places,
+        };
+        headers.try_reserve(places.len().min(RESERVED))?;
+        for place in places {
+            let name = header_name(part(&bytes, place.name()))?;
+            headers.try_append(name, HeaderValue::from_maybe_shared(bytes.slice(place.value()))?)?;
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use core::{fmt, str};
 pub use crate::fields::FieldRef;
 pub use crate::head::{HeadLine, head_lines, trailer_lines};
 
+use crate::head::FieldPlace;
 use crate::part::{ascii, part};
 use crate::target;
 use crate::token::{has_element, trim_blanks};
@@ -88,15 +89,18 @@ impl HeadMeta {
 #[derive(Clone, Copy)]
 pub struct RequestRef<'a> {
     bytes: &'a [u8],
-    meta: HeadMeta,
+    meta: &'a HeadMeta,
+    /// Where the fields stand, or nothing.
+    places: &'a [FieldPlace],
 }
 
 impl<'a> RequestRef<'a> {
     /// The head in `bytes`, which start at the message's first byte and may go on after the head.
-    pub(crate) fn new(bytes: &'a [u8], meta: HeadMeta) -> Self {
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8], meta: &'a HeadMeta, places: &'a [FieldPlace]) -> Self {
         // `part` in one comparison less: this is asked with each question about a request.
         debug_assert!(bytes.len() >= meta.len as usize, "{} bytes hold no head of {}", bytes.len(), meta.len);
-        Self { bytes: bytes.get(..meta.len as usize).unwrap_or(bytes), meta }
+        Self { bytes: bytes.get(..meta.len as usize).unwrap_or(bytes), meta, places }
     }
 
     /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
@@ -173,6 +177,7 @@ impl<'a> RequestRef<'a> {
     /// The protocols that the peer offers, when this is an upgrade request: HTTP/1.1, an `Upgrade` that names a protocol,
     /// and `Connection` with the option `upgrade` (RFC 9110 section 7.8). Of several `Upgrade` lines this is the value of
     /// the first one that names a protocol; [`field_all`](Self::field_all) has the others.
+    #[inline]
     #[must_use]
     pub fn upgrade(&self) -> Option<&'a [u8]> {
         if !self.meta.upgrade {
@@ -223,7 +228,11 @@ impl<'a> RequestRef<'a> {
     pub fn copy_into(&self, head: &mut RequestHead) {
         head.bytes.clear();
         head.bytes.extend_from_slice(self.bytes);
-        head.meta = self.meta;
+        head.meta = *self.meta;
+        head.places.clear();
+        if !self.places.is_empty() {
+            head.places.extend_from_slice(self.places);
+        }
     }
 
     fn parts(&self) -> target::TargetParts<'a> {
@@ -257,18 +266,25 @@ impl fmt::Debug for RequestRef<'_> {
 pub struct RequestHead {
     bytes: Vec<u8>,
     meta: HeadMeta,
+    /// Where the fields stand, or nothing.
+    places: Vec<FieldPlace>,
 }
 
 impl RequestHead {
     /// The view on which all questions are asked.
     #[must_use]
     pub fn as_ref(&self) -> RequestRef<'_> {
-        RequestRef::new(&self.bytes, self.meta)
+        RequestRef::new(&self.bytes, &self.meta, &self.places)
     }
 
     #[cfg(feature = "http")]
     pub(crate) fn meta(&self) -> &HeadMeta {
         &self.meta
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn places(&self) -> &[FieldPlace] {
+        &self.places
     }
 }
 
@@ -280,7 +296,7 @@ impl fmt::Debug for RequestHead {
 
 impl From<RequestRef<'_>> for RequestHead {
     fn from(request: RequestRef<'_>) -> Self {
-        Self { bytes: request.bytes.to_vec(), meta: request.meta }
+        Self { bytes: request.bytes.to_vec(), meta: *request.meta, places: request.places.to_vec() }
     }
 }
 
@@ -343,7 +359,8 @@ mod tests {
     #[test]
     fn the_view_reads_the_bytes() {
         let bytes = [BROWSER, b"hello"].concat();
-        let request = RequestRef::new(&bytes, parsed(BROWSER).unwrap());
+        let meta = parsed(BROWSER).unwrap();
+        let request = RequestRef::new(&bytes, &meta, &[]);
         assert_eq!(request.method(), "POST");
         assert_eq!(request.target(), "/a/b?c=d");
         assert_eq!((request.path(), request.query()), ("/a/b", Some("c=d")));
@@ -377,7 +394,8 @@ mod tests {
     #[test]
     fn the_view_tells_the_method_the_persistence_and_the_expectation() {
         let told = |head: &[u8]| {
-            let request = RequestRef::new(head, parsed(head).unwrap());
+            let meta = parsed(head).unwrap();
+            let request = RequestRef::new(head, &meta, &[]);
             [request.is_head(), request.is_connect(), request.keep_alive(), request.expects_continue()]
         };
         assert_eq!(told(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"), [true, false, true, false]);
@@ -391,7 +409,10 @@ mod tests {
     fn the_authority_is_the_target_s_before_that_of_host() {
         let authority = |head: &[u8]| {
             let meta = parsed(head).unwrap();
-            RequestHead::from(RequestRef::new(head, meta)).as_ref().authority().map(std::string::String::from)
+            RequestHead::from(RequestRef::new(head, &meta, &[]))
+                .as_ref()
+                .authority()
+                .map(std::string::String::from)
         };
         assert_eq!(authority(b"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n").as_deref(), Some("a"));
         assert_eq!(authority(b"CONNECT a:1 HTTP/1.1\r\nHost: b\r\n\r\n").as_deref(), Some("a:1"));
@@ -402,11 +423,12 @@ mod tests {
 
     #[test]
     fn a_head_is_reused_without_allocating() {
-        let first = RequestRef::new(BROWSER, parsed(BROWSER).unwrap());
+        let meta = parsed(BROWSER).unwrap();
+        let first = RequestRef::new(BROWSER, &meta, &[]);
         let mut head = RequestHead::from(first);
         let (place, capacity) = (head.bytes.as_ptr(), head.bytes.capacity());
         let plain = b"GET / HTTP/1.0\r\n\r\n";
-        RequestRef::new(plain, parsed(plain).unwrap()).copy_into(&mut head);
+        RequestRef::new(plain, &parsed(plain).unwrap(), &[]).copy_into(&mut head);
         assert_eq!(head.as_ref().method(), "GET");
         assert_eq!(head.as_ref().version(), Version::Http10);
         assert_eq!(head.as_ref().fields().count(), 0);

@@ -1,5 +1,8 @@
 //! From and to the types of the crate `http`.
 
+#[path = "support/rig.rs"]
+mod rig;
+
 use std::error::Error;
 use std::sync::Arc;
 
@@ -9,6 +12,7 @@ use httpfsm::channel::{Channel, CompiledConfig, Facts, Input, Output};
 use httpfsm::request::RequestHead;
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm::{ChannelConfig, Fields, InvalidField, Status};
+use rig::Rig;
 
 /// The head as the machine delivers it, however large.
 #[track_caller]
@@ -77,16 +81,66 @@ fn a_head_becomes_a_request_with_all_its_fields() {
 }
 
 #[test]
-fn the_memory_of_a_map_is_used_again_and_its_fields_are_gone() {
+fn a_request_is_filled_but_for_its_body_and_extensions_in_the_memory_of_its_fields() {
     let mut old = HeaderMap::with_capacity(20);
     old.insert("x-old", "1".parse().unwrap());
     let room = old.capacity();
     let head = head(b"GET / HTTP/1.1\r\nHost: a\r\nX-A:  \t\r\n\r\n");
-    let request = head.into_http_with((), old).unwrap();
+    let mut request = http::Request::new("the body");
+    request.extensions_mut().insert(7_u8);
+    *request.headers_mut() = old;
+    head.fill_http(&mut request).unwrap();
+    assert_eq!((*request.body(), request.extensions().get()), ("the body", Some(&7_u8)));
     let found: Vec<_> =
         request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     assert_eq!(found, [("host", &b"a"[..]), ("x-a", b"")]);
     assert_eq!(request.headers().capacity(), room);
+}
+
+/// The fields of the request that is delivered.
+#[track_caller]
+fn delivered(rig: &Rig) -> Vec<(String, String)> {
+    let head = RequestHead::from(rig.channel.request().expect("a request"));
+    let request = Arc::new(head).into_http(()).expect("a request of that crate");
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+/// The fields of a head as one reads them who knows nothing of the machine.
+fn read(head: &str) -> Vec<(String, String)> {
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.map(|(name, value)| (name.to_lowercase(), value.trim_matches([' ', '\t']).to_owned())).collect()
+}
+
+#[test]
+fn fields_are_the_same_however_a_head_comes_to_a_handler_that_takes_all_of_them() {
+    // More than have room on the stack.
+    let many: String = (0..130).map(|number| format!("X-{number}: {number}\r\n")).collect();
+    let heads = [
+        "GET /a HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nx-a: \t one \t\r\nX-A:two:2\r\nUser-Agent: b\r\n\r\n",
+        "\r\nGET /b HTTP/1.1\r\nHOST:b\r\n\r\n",
+        "GET /c HTTP/1.1\r\nA:\t\r\nHost: c\r\nCookie: d\r\n\r\n",
+        &format!("GET /d HTTP/1.1\r\nHost: d\r\n{many}\r\n"),
+        "GET /e HTTP/1.0\r\n\r\n",
+    ];
+    let config = ChannelConfig { max_request_fields: 0, ..ChannelConfig::default() };
+    let config = CompiledConfig::new(&config).taking_all_fields(true);
+    for first in &heads[..4] {
+        for second in heads {
+            // A long head not at each byte.
+            for cut in (0..second.len()).step_by(1 + second.len() / 200) {
+                let mut rig = Rig::compiled(config.clone(), Facts::default());
+                rig.rx(first.as_bytes());
+                assert_eq!(delivered(&rig), read(first), "{first:?}");
+                rig.ok("").send_all();
+                if cut > 0 {
+                    rig.rx(&second.as_bytes()[..cut]);
+                }
+                rig.rx(&second.as_bytes()[cut..]);
+                assert_eq!(delivered(&rig), read(second), "{second:?} cut at {cut} behind {first:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -66,8 +66,9 @@ where
                     }
                     // Taken once: the state changes below, or the future is over.
                     let Some((request, extensions)) = request.take() else { return Poll::Pending };
-                    match request::convert(request, extensions) {
-                        Ok((request, asked)) => (service.call(request), asked),
+                    let mut converted = http::Request::new(Body::empty());
+                    match request::convert(request, extensions, &mut converted) {
+                        Ok(asked) => (service.call(converted), asked),
                         Err(status) => return Poll::Ready(Response::new(status)),
                     }
                 }

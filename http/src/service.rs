@@ -79,6 +79,10 @@ where
     fn call(&self, request: Request) -> ServiceFuture<S> {
         ServiceFuture::new(self.service.clone(), request, self.extensions.clone())
     }
+
+    fn takes_all_fields(&self) -> bool {
+        true
+    }
 }
 
 impl<S> fmt::Debug for ServiceHandler<S> {

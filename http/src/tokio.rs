@@ -73,6 +73,10 @@ impl<H: Handler> Handler for InTokio<H> {
         let _inside = self.runtime.enter();
         InTokioFuture { future: Some(self.handler.call(request)), runtime: self.runtime.clone() }
     }
+
+    fn takes_all_fields(&self) -> bool {
+        self.handler.takes_all_fields()
+    }
 }
 
 impl<H> fmt::Debug for InTokio<H> {

@@ -75,9 +75,10 @@ impl<H: Handler> Service<H> {
         handler: H,
     ) -> Arc<Self> {
         let config = Arc::new(config);
+        let compiled = CompiledConfig::new(&config.channel).taking_all_fields(handler.takes_all_fields());
         Arc::new(Self {
             handler,
-            compiled: Arc::new(CompiledConfig::new(&config.channel)),
+            compiled: Arc::new(compiled),
             exchanges: ReusePool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
             streams_bodies: config.channel.bodies == Some(Bodies::Streamed),

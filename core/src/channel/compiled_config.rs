@@ -56,6 +56,8 @@ pub struct CompiledConfig {
     /// The identity without bytes that have no place in a field value.
     pub(crate) identity: Box<str>,
     pub(crate) head: HeadLimits,
+    /// Whether it is kept where the fields of a head stand.
+    pub(crate) keeps_places: bool,
     pub(crate) chunks: ChunkLimits,
     pub(crate) trailer_size: u32,
     pub(crate) trailer_fields: usize,
@@ -131,6 +133,7 @@ impl CompiledConfig {
                 target: limit32(config.max_request_target_size) as usize,
                 body: body_size,
             },
+            keeps_places: false,
             chunks: ChunkLimits {
                 extension_line: limit32(config.max_chunk_extension_line),
                 extension_body: limit32(config.max_chunk_extension_body),
@@ -143,6 +146,12 @@ impl CompiledConfig {
             timeouts: timeouts(config),
             config: config.clone(),
         }
+    }
+
+    /// The same for a handler that [takes all fields](crate::Handler::takes_all_fields) of each request, or does not.
+    #[must_use]
+    pub fn taking_all_fields(self, all: bool) -> Self {
+        Self { keeps_places: all, ..self }
     }
 
     /// How long a deadline runs, in milliseconds; `NEVER`: it does not. Linger and discard: 0 if none is done.

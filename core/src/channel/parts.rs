@@ -86,8 +86,8 @@ impl Parts {
     pub(super) fn new(compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
         let timers = Timers::new(compiled.age(&facts));
         let mut parts = Self {
+            receiver: Receiver::new(&compiled),
             compiled,
-            receiver: Receiver::default(),
             sender: Sender::default(),
             persistence: Persistence::default(),
             timers,
@@ -315,13 +315,13 @@ impl Parts {
 
     #[inline]
     pub(super) fn lend(&mut self, buffers: &mut WorkerBuffers) {
-        self.receiver.lend(&mut buffers.input);
+        self.receiver.lend(&mut buffers.input, &mut buffers.places);
         self.sender.lend(&mut buffers.output);
     }
 
     #[inline]
     pub(super) fn take_back(&mut self, buffers: &mut WorkerBuffers) {
-        self.receiver.take_back(&mut buffers.input);
+        self.receiver.take_back(&mut buffers.input, &mut buffers.places);
         self.sender.take_back(&mut buffers.output);
     }
 

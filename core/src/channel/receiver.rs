@@ -12,7 +12,7 @@ use super::pipeline::Pipeline;
 use super::plan::BodyLeft;
 
 use crate::error::{BodyError, RequestError, Rule};
-use crate::head::{self, HeadScan, Parsed};
+use crate::head::{self, FieldPlace, FieldPlaces, HeadScan, Parsed};
 use crate::part::part;
 use crate::request::{HeadMeta, RequestRef, Version};
 
@@ -35,15 +35,28 @@ pub(super) struct Receiver {
     /// The request: the one that the application has, or the one that was refused.
     request: HeadMeta,
     body: RequestBody,
-    /// From the first request on that waits behind another, where there is a limit.
-    pipeline: Option<Box<Pipeline>>,
+    extras: Option<Box<Extras>>,
     /// Bytes received, in all.
     received: u64,
     /// Bytes that are still discarded while lingering.
     linger_left: u64,
 }
 
+/// What few channels need: those whose handler takes all fields, and, from the first request on that waits behind another,
+/// those that have a limit of such requests.
+#[derive(Debug, Default)]
+struct Extras {
+    /// Where the fields of the request stand.
+    places: FieldPlaces,
+    pipeline: Pipeline,
+}
+
 impl Receiver {
+    pub(super) fn new(compiled: &CompiledConfig) -> Self {
+        let extras = || Box::new(Extras { places: FieldPlaces::new(true), ..Extras::default() });
+        Self { extras: compiled.keeps_places.then(extras), ..Self::default() }
+    }
+
     #[inline]
     pub(super) fn buffer(&self) -> &InputBuffer {
         &self.buffer
@@ -62,7 +75,8 @@ impl Receiver {
     /// The head that the application looks at, while it may.
     #[inline]
     pub(super) fn head(&self) -> Option<RequestRef<'_>> {
-        self.buffer.head().map(|bytes| RequestRef::new(bytes, self.request))
+        let places = self.extras.as_ref().map_or(&[][..], |extras| extras.places.get());
+        self.buffer.head().map(|bytes| RequestRef::new(bytes, &self.request, places))
     }
 
     pub(super) fn received(&self) -> u64 {
@@ -135,7 +149,8 @@ impl Receiver {
     /// heads in one read are the rule.
     #[inline]
     pub(super) fn parse_head(&mut self, compiled: &CompiledConfig) -> bool {
-        self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request)
+        let places = self.extras.as_mut().map(|extras| &mut extras.places);
+        self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request, places)
             && self.head_complete() == HeadFound::Complete
     }
 
@@ -154,6 +169,9 @@ impl Receiver {
     /// Searches on in a head that did not come whole, or breaks a rule.
     #[cold]
     pub(super) fn search_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
+        if let Some(extras) = &mut self.extras {
+            extras.places.clear();
+        }
         match self.scan.go_on(self.buffer.unparsed(), &compiled.head) {
             // The input ended while another request was responded to: this head will never be whole.
             Parsed::Partial if self.input_ended() => {
@@ -171,7 +189,7 @@ impl Receiver {
 
     #[inline]
     fn head_complete(&self) -> HeadFound {
-        if self.pipeline.as_ref().is_some_and(|pipeline| pipeline.refuses_next()) {
+        if self.extras.as_ref().is_some_and(|extras| extras.pipeline.refuses_next()) {
             return HeadFound::Refused(RequestError::new(Rule::SimultaneousRequests, 0));
         }
         HeadFound::Complete
@@ -210,8 +228,8 @@ impl Receiver {
     pub(super) fn deliver(&mut self, trace: &mut impl ChannelTrace) {
         trace.part(InputPart::Head, self.request.len as usize);
         debug_assert!(self.scan == HeadScan::default(), "the search for a head begins anew with each");
-        if let Some(pipeline) = &mut self.pipeline {
-            pipeline.shift(&self.request);
+        if let Some(extras) = &mut self.extras {
+            extras.pipeline.shift(&self.request);
         }
         self.buffer.pin_head(self.request.len as usize);
         self.body.begin(self.request.body, self.request.expect);
@@ -312,13 +330,21 @@ impl Receiver {
     }
 
     #[inline]
-    pub(super) fn lend(&mut self, store: &mut Vec<u8>) {
+    pub(super) fn lend(&mut self, store: &mut Vec<u8>, places: &mut Vec<FieldPlace>) {
         self.buffer.lend(store);
+        if let Some(extras) = &mut self.extras {
+            extras.places.lend(places);
+        }
     }
 
     #[inline]
-    pub(super) fn take_back(&mut self, store: &mut Vec<u8>) {
+    pub(super) fn take_back(&mut self, store: &mut Vec<u8>, places: &mut Vec<FieldPlace>) {
         self.buffer.take_back(store);
+        if let Some(extras) = &mut self.extras {
+            if self.buffer.head().is_none() {
+                extras.places.take_back(places);
+            }
+        }
     }
 
     /// Lets a store of the channel's own go but for what is held.
@@ -366,13 +392,13 @@ impl Receiver {
         let limit = compiled.config.maximum_simultaneous_requests;
         let waiting = self.buffer.unparsed();
         if limit != 0 && self.body.is_complete() && !waiting.is_empty() {
-            self.pipeline.get_or_insert_default().check(waiting, limit, &compiled.head);
+            self.extras.get_or_insert_default().pipeline.check(waiting, limit, &compiled.head);
         }
     }
 
     /// No input is accepted any more, and what is buffered is of no use.
     pub(super) fn close(&mut self, trace: &mut impl ChannelTrace) {
-        self.pipeline = None;
+        self.extras = None;
         trace.part(InputPart::Unread, self.body.close() + self.buffer.clear());
         self.buffer.unpin_head();
     }

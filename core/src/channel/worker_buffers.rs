@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{input_buffer, output_buffer};
+use crate::head::FieldPlace;
 
 /// A worker's buffers. Lent to a channel for one wake-up ([`lend`](crate::Channel::lend),
 /// [`take_back`](crate::Channel::take_back)), they make "no allocation per request" and "no buffer on an idle
@@ -15,13 +16,15 @@ use super::{input_buffer, output_buffer};
 pub struct WorkerBuffers {
     pub(super) input: Vec<u8>,
     pub(super) output: Vec<u8>,
+    /// For [`FieldPlaces`](crate::head::FieldPlaces), which make it when they are the first to want it.
+    pub(super) places: Vec<FieldPlace>,
 }
 
 impl WorkerBuffers {
     /// Fresh buffers: 64 KiB of input, 16 KiB of output.
     #[must_use]
     pub fn new() -> Self {
-        Self { input: input_buffer::lendable(), output: output_buffer::lendable() }
+        Self { input: input_buffer::lendable(), output: output_buffer::lendable(), places: Vec::new() }
     }
 
     /// Replaces what was kept by a channel (unsent output, say), so that the next one is lent something.

@@ -53,7 +53,11 @@ impl Rig {
     pub(crate) fn with_facts(facts: Facts, change: impl FnOnce(&mut ChannelConfig)) -> Self {
         let mut config = ChannelConfig::default();
         change(&mut config);
-        let channel = Channel::new(Arc::new(CompiledConfig::new(&config)), facts);
+        Self::compiled(CompiledConfig::new(&config), facts)
+    }
+
+    pub(crate) fn compiled(config: CompiledConfig, facts: Facts) -> Self {
+        let channel = Channel::new(Arc::new(config), facts);
         let mut rig = Self { channel, at: 0, seen: Vec::new(), sent: Vec::new() };
         rig.drain();
         assert_eq!(rig.seen(), [Seen::Opened]);

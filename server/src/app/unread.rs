@@ -35,6 +35,10 @@ impl<H: Handler> Handler for Unread<H> {
         let until = Instant::now() + self.read_limit;
         UnreadFuture::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
     }
+
+    fn takes_all_fields(&self) -> bool {
+        self.handler.takes_all_fields()
+    }
 }
 
 pin_project! {

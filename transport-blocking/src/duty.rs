@@ -4,11 +4,11 @@
 //! The others run functions, or are off duty. Somebody is called back when the last one on duty begins a function. One of those off
 //! duty watches: where all that are on duty have been busy for a while, as with async handlers that block, it helps.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use crate::lock::lock;
+use crate::lock::{Condvar, Mutex, MutexGuard, lock};
 use crate::sleepers::Sleepers;
 
 /// How long all that are on duty may be busy before there is one more.

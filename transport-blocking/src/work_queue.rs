@@ -9,6 +9,9 @@ use std::mem;
 use crate::lock::{Mutex, MutexGuard, lock};
 use crate::sleepers::Sleepers;
 
+/// Tasks that are taken while a function may run, before it has its turn.
+const TASKS: u32 = 8;
+
 /// See the module's documentation. `T` are tasks, and `F` functions that block. None is dropped under the lock.
 pub(crate) struct WorkQueue<T, F> {
     /// How many functions may run at once.
@@ -20,6 +23,8 @@ pub(crate) struct WorkQueue<T, F> {
 struct State<T, F> {
     tasks: VecDeque<T>,
     functions: VecDeque<F>,
+    /// Tasks taken since a function might have been.
+    passed: u32,
     /// Functions that run.
     running: usize,
     workers: usize,
@@ -41,7 +46,7 @@ pub(crate) type Wakes = bool;
 impl<T, F> WorkQueue<T, F> {
     pub(crate) fn new(most_functions: usize) -> Self {
         let (tasks, functions) = (VecDeque::new(), VecDeque::new());
-        let state = State { tasks, functions, running: 0, workers: 0, is_closed: false };
+        let state = State { tasks, functions, passed: 0, running: 0, workers: 0, is_closed: false };
         Self { most_functions, state: Mutex::new(state), sleepers: Sleepers::new() }
     }
 
@@ -81,11 +86,17 @@ impl<T, F> WorkQueue<T, F> {
         if state.is_closed {
             return (Some(Taken::Closed), false);
         }
-        let taken = match state.tasks.pop_front() {
-            Some(task) => Taken::Task(task),
-            None if state.running < self.most_functions => {
+        let may_run = state.running < self.most_functions && !state.functions.is_empty();
+        // There may always be tasks.
+        let is_its_turn = may_run && state.passed >= TASKS;
+        let taken = match if is_its_turn { None } else { state.tasks.pop_front() } {
+            Some(task) => {
+                state.passed += u32::from(may_run);
+                Taken::Task(task)
+            }
+            None if may_run => {
                 let Some(function) = state.functions.pop_front() else { return (None, false) };
-                state.running += 1;
+                (state.running, state.passed) = (state.running + 1, 0);
                 Taken::Function(function)
             }
             None => return (None, false),

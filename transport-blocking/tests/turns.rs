@@ -1,17 +1,18 @@
 //! Who gets a turn on the workers, whatever others do with theirs.
 #![allow(clippy::unwrap_used)]
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::{Handler, Request};
-use httpfsm_blocking::{Blocking, Server, ServerHandle, block_on, spawn};
+use httpfsm::handler::{Handler, Request, Response};
+use httpfsm_blocking::{Blocking, Server, ServerHandle, block_on, spawn, sync};
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(20);
@@ -226,5 +227,53 @@ fn async_handlers_that_block_do_not_slow_down_others() {
     for client in blocks {
         assert!(receive(client).ends_with("was let go"));
     }
+    block_on(server.begin_drain(None).gone());
+}
+
+#[test]
+fn a_function_that_waits_has_its_turn_while_futures_never_wait() {
+    // More than there are threads, so that some of them always wait.
+    const SPIN: usize = 3;
+    #[derive(Default)]
+    struct Shared {
+        polls: [AtomicUsize; SPIN],
+        is_over: AtomicBool,
+        functions: AtomicUsize,
+        is_let_go: Mutex<bool>,
+        lets_go: Condvar,
+    }
+    let shared = Arc::new(Shared::default());
+    let its = Arc::clone(&shared);
+    let function = sync(move |request: Request| {
+        if request.path() == "/function/first" {
+            its.functions.fetch_add(1, Ordering::SeqCst);
+            let blocked = |is_let_go: &mut bool| !*is_let_go;
+            drop(its.lets_go.wait_while(its.is_let_go.lock().unwrap(), blocked).unwrap());
+        }
+        "function"
+    });
+    let its = Arc::clone(&shared);
+    let server = start(1, move |request: Request| -> Pin<Box<dyn Future<Output = Response> + Send>> {
+        if request.path().starts_with("/function") {
+            its.functions.fetch_add(usize::from(request.path() == "/function/second"), Ordering::SeqCst);
+            return Box::pin(function.call(request));
+        }
+        for n in 0..SPIN {
+            let own = Arc::clone(&its);
+            spawn(async move { spin(&own.polls[n], || own.is_over.load(Ordering::SeqCst)).await }).unwrap();
+        }
+        Box::pin(async { Response::text("spin") })
+    });
+    let first = send(&server, "/function/first");
+    until(|| shared.functions.load(Ordering::SeqCst) == 1);
+    let second = send(&server, "/function/second");
+    until(|| shared.functions.load(Ordering::SeqCst) == 2);
+    assert!(receive(send(&server, "/")).ends_with("spin"));
+    until(|| shared.polls.iter().all(|polls| polls.load(Ordering::SeqCst) > 1000));
+    *shared.is_let_go.lock().unwrap() = true;
+    shared.lets_go.notify_all();
+    assert!(receive(first).ends_with("function"));
+    assert!(receive(second).ends_with("function"));
+    shared.is_over.store(true, Ordering::SeqCst);
     block_on(server.begin_drain(None).gone());
 }

@@ -1,5 +1,5 @@
-//! loom's atomics. To loom `SeqCst` is no more than `AcqRel`, but it knows fences of that order: so a store is followed by
-//! one, and a load comes behind one.
+//! loom's atomics. To loom `SeqCst` is no more than `AcqRel`, but it knows fences of that order. So each store of that order
+//! is followed by one: what else a processor may do is to have a load overtake a store.
 
 use loom::sync::atomic as of_loom;
 use loom::sync::atomic::fence;
@@ -25,7 +25,6 @@ impl AtomicUsize {
     }
 
     pub(crate) fn load(&self, order: Ordering) -> usize {
-        fence_if(is_sequential(order));
         self.0.load(if is_sequential(order) { Ordering::Acquire } else { order })
     }
 
@@ -37,6 +36,17 @@ impl AtomicUsize {
     pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
         let before = self.0.fetch_add(value, order);
         fence_if(is_sequential(order));
+        before
+    }
+
+    pub(crate) fn fetch_update(
+        &self,
+        set: Ordering,
+        fetch: Ordering,
+        update: impl FnMut(usize) -> Option<usize>,
+    ) -> Result<usize, usize> {
+        let before = self.0.fetch_update(set, fetch, update);
+        fence_if(is_sequential(set));
         before
     }
 
@@ -62,6 +72,10 @@ impl AtomicBool {
         } else {
             self.0.store(value, order);
         }
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> bool {
+        self.0.load(if is_sequential(order) { Ordering::Acquire } else { order })
     }
 
     pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {

@@ -3,15 +3,16 @@
 
 use std::collections::VecDeque;
 
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::Arc;
 use loom::thread;
 
-use crate::lock::lock;
+use crate::duty::Duty;
+use crate::lock::{Condvar, Mutex, lock};
 use crate::work_queue::{Taken, WorkQueue};
 
 /// As `TURNS` and `OWN_TURNS` there, but so few that both come up.
-const TURNS: u32 = 3;
-const OWN_TURNS: u32 = 2;
+const TURNS: u32 = 4;
+const OWN_TURNS: u32 = 3;
 /// What one worker is told at once. There it is 8, and the rest is for others, too.
 const EVENTS: usize = 2;
 
@@ -23,6 +24,8 @@ pub(crate) struct Task {
     pub(crate) blocks_for: u32,
     pub(crate) wakes: &'static [Task],
     pub(crate) calls: &'static [Function],
+    /// What its worker polls next, unless others wait: itself, which was woken meanwhile.
+    pub(crate) again: &'static [Task],
 }
 
 /// A function that blocks.
@@ -37,6 +40,7 @@ pub(crate) struct Function {
 pub(crate) struct Pool {
     most_functions: usize,
     queue: WorkQueue<Task, Function>,
+    duty: Duty,
     epoll: Epoll,
     progress: Mutex<Progress>,
     changed: Condvar,
@@ -57,13 +61,14 @@ struct Worker {
     function: Option<Function>,
 }
 
-/// Runs so many workers, and `outside` on a thread that is none, until all that is named is over. Then the pool is closed by
-/// whoever was the last.
-pub(crate) fn run(workers: usize, most_functions: usize, names: u32, outside: &[fn(&Pool)]) {
+/// Runs so many workers, of which so many are on duty, and `outside` on threads that are none, until all that is named is
+/// over. Then the pool is closed by whoever was the last.
+pub(crate) fn run(workers: usize, on_duty: usize, names: u32, outside: &[fn(&Pool)]) {
+    let most_functions = workers - 1;
     let (queue, epoll) = (WorkQueue::new(most_functions), Epoll::default());
-    let (progress, changed) = (Mutex::default(), Condvar::new());
+    let (progress, changed, duty) = (Mutex::default(), Condvar::new(), Duty::new(on_duty));
     let all = (1 << names) - 1;
-    let pool = Arc::new(Pool { most_functions, queue, epoll, progress, changed, all });
+    let pool = Arc::new(Pool { most_functions, queue, duty, epoll, progress, changed, all });
     let spawn = |work: fn(&Pool)| {
         let pool = Arc::clone(&pool);
         thread::spawn(move || work(&pool))
@@ -90,6 +95,12 @@ impl Pool {
         self.wake_if(wakes);
     }
 
+    /// `Pool::share_function`.
+    pub(crate) fn share_function(&self, function: Function) {
+        let Ok(wakes) = self.queue.push_function(function) else { panic!("it is closed before all is over") };
+        self.wake_if(wakes);
+    }
+
     /// An event of a socket, whose task it wakes.
     pub(crate) fn event(&self, task: Task) {
         self.epoll.add(Some(task));
@@ -110,6 +121,7 @@ impl Pool {
 
     /// `Pool::work`.
     fn work(&self) {
+        self.duty.begin();
         self.work_on(&mut Worker::default());
         if !self.queue.leave() {
             self.epoll.add(None);
@@ -150,9 +162,15 @@ impl Pool {
 
     /// `Pool::wait`.
     fn wait(&self, worker: &mut Worker) {
+        let is_spare = || worker.next.is_none() && self.queue.sleepers().look().0 > 0;
+        if self.duty.is_crowded() && is_spare() {
+            self.duty.leave(self.queue.sleepers());
+        }
         let sleeps = self.queue.lie_down() && worker.next.is_none();
         let events = self.epoll.wait(sleeps);
-        self.queue.get_up();
+        if self.queue.get_up() {
+            self.duty.note_all_busy();
+        }
         if events.iter().any(Option::is_none) {
             self.queue.note_wake_up();
         }
@@ -173,6 +191,7 @@ impl Pool {
 
     /// `Pool::run`.
     fn run(&self, worker: &mut Worker, function: Function) {
+        self.duty.end();
         let mut progress = lock(&self.progress);
         progress.running += 1;
         assert!(progress.running <= self.most_functions, "too many functions run");
@@ -181,6 +200,7 @@ impl Pool {
         lock(&self.progress).running -= 1;
         function.then.iter().for_each(|&task| self.push_next(worker, task));
         self.is_over(function.name);
+        self.duty.begin();
         let wakes = self.queue.end_function(worker.next.is_some());
         self.wake_if(wakes);
     }
@@ -190,6 +210,10 @@ impl Pool {
         worker.function = task.calls.first().copied();
         self.block_for(task.blocks_for);
         self.is_over(task.name);
+        // `Pool::push_again`.
+        for &again in task.again {
+            if self.queue.is_empty() { self.push_next(worker, again) } else { self.share(again) }
+        }
     }
 
     fn block_for(&self, name: u32) {
@@ -210,13 +234,14 @@ impl Pool {
         if is_last {
             // `Pool::close`.
             assert!(!self.queue.close(), "this is a worker");
+            self.duty.close();
             self.epoll.add(None);
         }
     }
 }
 
-/// An epoll with edge-triggered events: each is told to one who waits. `None` is a wake-up, and is told once, however often it
-/// came meanwhile.
+/// An epoll with edge-triggered events: each is told to one who waits. `None` is a wake-up, and is told once, however often
+/// it came meanwhile.
 #[derive(Default)]
 struct Epoll {
     ready: Mutex<VecDeque<Option<Task>>>,

@@ -1,10 +1,10 @@
 //! A socket that is read while events tell of it.
 
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::Arc;
 use loom::thread;
 
 use crate::Model;
-use crate::lock::lock;
+use crate::lock::{Condvar, Mutex, lock};
 use crate::readiness::{ENDED, READABLE, Readiness};
 use crate::run_state::RunState;
 

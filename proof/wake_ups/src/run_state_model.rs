@@ -1,11 +1,11 @@
 //! A task that two threads wake while two workers poll it.
 
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use crate::Model;
-use crate::lock::lock;
+use crate::lock::{Condvar, Mutex, lock};
 use crate::run_state::RunState;
 
 pub(crate) const MODELS: &[Model] = &[

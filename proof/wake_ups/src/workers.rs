@@ -1,26 +1,31 @@
 //! Workers that wait for sockets together: what is queued is taken, whatever its taker does, and all end.
 
-use crate::Model;
 use crate::pool::{Function, Pool, Task, run};
 
-pub(crate) const MODELS: &[Model] = &[
-    ("what is pushed from outside, and by a worker, is taken, and the close reaches each", || {
-        run(
-            2,
-            1,
-            3,
-            &[
-                |pool: &Pool| pool.share(task(1)),
-                |pool| pool.event(Task { wakes: const { &[task(3)] }, ..task(2) }),
-            ],
-        );
-    }),
+/// What has to hold for so many workers, of which so many are on duty.
+type OfWorkers = fn(usize, usize);
+
+pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
+    (
+        "what is pushed from outside, and by a worker, is taken, and the close reaches each",
+        |workers, on_duty| {
+            run(
+                workers,
+                on_duty,
+                3,
+                &[
+                    |pool: &Pool| pool.share(task(1)),
+                    |pool| pool.event(Task { wakes: const { &[task(3)] }, ..task(2) }),
+                ],
+            );
+        },
+    ),
     (
         "a worker that is woken for what is queued, and blocks in something else before, has another one woken",
-        || {
+        |workers, on_duty| {
             run(
-                2,
-                1,
+                workers,
+                on_duty,
                 2,
                 &[|pool: &Pool| {
                     pool.event(Task { blocks_for: 2, ..task(1) });
@@ -29,18 +34,18 @@ pub(crate) const MODELS: &[Model] = &[
             );
         },
     ),
-    ("a task that wakes another one and then blocks for it is no deadlock", || {
+    ("a task that wakes another one and then blocks for it is no deadlock", |workers, on_duty| {
         run(
-            2,
-            1,
+            workers,
+            on_duty,
             2,
             &[|pool: &Pool| pool.event(Task { wakes: const { &[task(2)] }, blocks_for: 2, ..task(1) })],
         );
     }),
-    ("what is queued behind a task that blocks is taken by others", || {
+    ("what is queued behind a task that blocks is taken by others", |workers, on_duty| {
         run(
-            2,
-            1,
+            workers,
+            on_duty,
             3,
             &[
                 |pool: &Pool| pool.share(Task { blocks_for: 3, ..task(1) }),
@@ -51,20 +56,36 @@ pub(crate) const MODELS: &[Model] = &[
             ],
         );
     }),
-    ("a function that blocks holds up no task", || {
+    ("a function that blocks holds up no task", |workers, on_duty| {
         const CALLS: Task = Task { calls: &[Function { name: 2, blocks_for: 3, then: &[] }], ..task(1) };
-        run(2, 1, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.event(task(3))]);
+        run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.event(task(3))]);
     }),
-    ("no more functions run than may, and each does", || {
+    (
+        "a function that blocks does not hold up its own task, which was woken while it called",
+        |workers, on_duty| {
+            const CALLS: Task = Task {
+                calls: &[Function { name: 2, blocks_for: 3, then: &[] }],
+                again: &[task(3)],
+                ..task(1)
+            };
+            run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS)]);
+        },
+    ),
+    ("a function from outside, for a file, runs beside that of a task", |workers, on_duty| {
+        const CALLS: Task = Task { calls: &[Function { name: 2, blocks_for: 0, then: &[] }], ..task(1) };
+        const FILE: Function = Function { name: 3, blocks_for: 0, then: &[] };
+        run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.share_function(FILE)]);
+    }),
+    ("no more functions run than may, and each does", |workers, on_duty| {
         const CALL: [Task; 2] = [
             Task { calls: &[Function { name: 2, blocks_for: 0, then: &[] }], ..task(1) },
             Task { calls: &[Function { name: 4, blocks_for: 0, then: &[] }], ..task(3) },
         ];
-        run(2, 1, 4, &[|pool: &Pool| pool.event(CALL[0]), |pool| pool.event(CALL[1])]);
+        run(workers, on_duty, 4, &[|pool: &Pool| pool.event(CALL[0]), |pool| pool.event(CALL[1])]);
     }),
     (
         "a function that waits for its turn gets it also where the worker of the one before goes on with what blocks",
-        || {
+        |workers, on_duty| {
             const GOES_ON: Function =
                 Function { name: 2, blocks_for: 3, then: &[Task { blocks_for: 4, ..task(5) }] };
             const CALL: [Task; 2] = [
@@ -72,8 +93,8 @@ pub(crate) const MODELS: &[Model] = &[
                 Task { calls: &[Function { name: 4, blocks_for: 0, then: &[] }], ..task(3) },
             ];
             run(
-                2,
-                1,
+                workers,
+                on_duty,
                 5,
                 &[|pool: &Pool| {
                     pool.event(CALL[0]);
@@ -85,5 +106,5 @@ pub(crate) const MODELS: &[Model] = &[
 ];
 
 const fn task(name: u32) -> Task {
-    Task { name, blocks_for: 0, wakes: &[], calls: &[] }
+    Task { name, blocks_for: 0, wakes: &[], calls: &[], again: &[] }
 }

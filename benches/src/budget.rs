@@ -72,8 +72,18 @@ mod tests {
     #[test]
     fn the_committed_budgets_can_be_read() {
         let budgets = Budgets::parse(include_str!("../budgets.txt")).unwrap();
-        let servers =
-            ["core", "memory", "layered", "tokio", "tokio-limited", "http", "async-std", "smol", "blocking", "blocking-function"];
+        let servers = [
+            "core",
+            "memory",
+            "layered",
+            "tokio",
+            "tokio-limited",
+            "http",
+            "async-std",
+            "smol",
+            "blocking",
+            "blocking-function",
+        ];
         assert_eq!(budgets.servers(), servers);
         for server in budgets.servers() {
             for load in Load::ALL {

@@ -46,9 +46,9 @@ const LIMITS: &[&str] = &[
 ];
 
 impl ServerProcess {
-    /// The arguments of the program that serve the counted requests. A transport with `-limited` behind its name has each
-    /// limit that counts something over all connections, so high that nothing reaches it; one with `-function` runs a function that
-    /// blocks for each request.
+    /// The arguments of the program that serve the counted requests. A transport with `-limited` behind its name has
+    /// each limit that counts something over all connections, so high that nothing reaches it; one with `-function`
+    /// runs a function that blocks for each request.
     #[must_use]
     pub fn arguments(transport: &str, threads: usize) -> Vec<OsString> {
         let threads = threads.to_string();

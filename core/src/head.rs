@@ -130,9 +130,9 @@ impl HeadScan {
         self.go_on(bytes, limits)
     }
 
-    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`, and the places of its fields
-    /// into `places`. Returns whether it is one. Whole heads in one read are the rule: searching for the end first would
-    /// read them twice.
+    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`, and the places of its
+    /// fields into `places`. Returns whether it is one. Whole heads in one read are the rule: searching for the end
+    /// first would read them twice.
     #[inline]
     pub(crate) fn at_once(
         self,

@@ -11,12 +11,12 @@
 //! A handler is a function that blocks ([`sync`]) or an async one. A function holds a worker while it runs, so
 //! [`Blocking::workers`] of them run at once, and others wait; there is one thread more, which serves the connections
 //! meanwhile. So a deadline is noticed, and the loss of the connection, while its function runs: 503 after
-//! `responseless_timeout`. An async handler is polled where its connection is served, and so is the source of a streamed
-//! response. It must not block: it would hold up the deadlines of its own connection, and one of the threads. A function is called when its request's body is whole, or when it may wait for
-//! the rest ([`Blocking::waiting`]), so slow peers cannot hold all workers; an async handler reads the body as it comes.
-//! Where a handler is cancelled, because the connection is lost or a deadline has come, a worker drops its future; a
-//! function that runs already runs to its end. A drain waits for handlers that outlive their connections, and cancels them
-//! at its deadline.
+//! `responseless_timeout`. An async handler is polled where its connection is served, and so is the source of a
+//! streamed response. It must not block: it would hold up the deadlines of its own connection, and one of the threads.
+//! A function is called when its request's body is whole, or when it may wait for the rest ([`Blocking::waiting`]), so
+//! slow peers cannot hold all workers; an async handler reads the body as it comes. Where a handler is cancelled,
+//! because the connection is lost or a deadline has come, a worker drops its future; a function that runs already runs
+//! to its end. A drain waits for handlers that outlive their connections, and cancels them at its deadline.
 //!
 //! The response of a function comes after a wake-up of its own, so requests that are pipelined behind one wait for it, and
 //! count against `config.channel.maximum_simultaneous_requests`. Each response leaves when its function is over.

@@ -132,9 +132,9 @@ impl Blocking {
     }
 
     /// Functions that may wait for their peers at once, each on a worker: for the rest of a body that is longer than
-    /// [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow), or for one behind a `100 Continue`. Slow peers can hold
-    /// so many workers, so it is always one less than [`workers`](Self::workers) at most. Default: half of the workers, rounded
-    /// down; with 0, long bodies go through a file.
+    /// [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow), or for one behind a `100 Continue`. Slow peers can
+    /// hold so many workers, so it is always one less than [`workers`](Self::workers) at most. Default: half of the
+    /// workers, rounded down; with 0, long bodies go through a file.
     #[must_use]
     pub fn waiting(mut self, functions: usize) -> Self {
         self.waiting = Some(functions);

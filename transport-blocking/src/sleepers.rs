@@ -1,8 +1,8 @@
 //! Who waits for sockets, and is woken when something is queued.
 //!
-//! No wake-up is lost: who is about to sleep counts itself, and then looks at the queue; who queues stores, and then looks at
-//! the count. One wake-up is under way at a time: until it has arrived, nobody makes another system call for it. Whoever it
-//! reaches notes that first, and then looks at the queue.
+//! No wake-up is lost: who is about to sleep counts itself, and then looks at the queue; who queues stores, and then
+//! looks at the count. One wake-up is under way at a time: until it has arrived, nobody makes another system call for
+//! it. Whoever it reaches notes that first, and then looks at the queue.
 
 use crate::atomic::{AtomicBool, AtomicUsize, Ordering};
 

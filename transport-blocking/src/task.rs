@@ -1,5 +1,5 @@
-//! Tasks: futures that workers poll. That of a socket, a connection's driver or an accept loop, is woken by the socket's events
-//! as well.
+//! Tasks: futures that workers poll. That of a socket, a connection's driver or an accept loop, is woken by the
+//! socket's events as well.
 
 use std::fmt;
 use std::mem;

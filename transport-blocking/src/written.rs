@@ -8,9 +8,9 @@ use httpfsm_transport::SyncBodyWriter;
 use crate::functions::Functions;
 
 /// A body that is what the function `write` writes, on a worker of the server that sends it. See
-/// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()) for what it may rely on: so many functions that are
-/// ahead of slow readers wait as [`Blocking::waiting`](crate::Blocking::waiting) says, and the others write into a temporary
-/// file, so slow readers hold no more workers than that.
+/// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()) for what it may rely on: so many functions
+/// that are ahead of slow readers wait as [`Blocking::waiting`](crate::Blocking::waiting) says, and the others write
+/// into a temporary file, so slow readers hold no more workers than that.
 ///
 /// ```
 /// use std::io::{self, Write};

@@ -112,7 +112,8 @@ where
 }
 
 /// A body that is what the function `write` writes, on tokio's blocking pool: see
-/// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()). A function that is ahead of its reader waits there.
+/// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()). A function that is ahead of its reader waits
+/// there.
 pub fn written_sync<F, E>(write: F) -> Body
 where
     F: FnOnce(&mut SyncBodyWriter) -> Result<(), E> + Send + 'static,

@@ -1,5 +1,5 @@
-//! A call of a function that blocks. Its memory is used again for later calls, so a call costs no allocation where the spawner
-//! takes it as it is.
+//! A call of a function that blocks. Its memory is used again for later calls, so a call costs no allocation where the
+//! spawner takes it as it is.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};

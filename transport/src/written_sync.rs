@@ -1,9 +1,9 @@
 //! Bodies that a blocking function writes, on a thread of a spawner.
 //!
-//! The function and the source of the body share a window. A function that is ahead of its reader waits, unless it holds one of
-//! few threads and too many wait already: then it writes into a file, from which the source reads when the window is empty. So
-//! slow readers hold no more threads than there are permits. The bytes keep their order: while the file has some that were not
-//! read, all go there.
+//! The function and the source of the body share a window. A function that is ahead of its reader waits, unless it
+//! holds one of few threads and too many wait already: then it writes into a file, from which the source reads when the
+//! window is empty. So slow readers hold no more threads than there are permits. The bytes keep their order: while the
+//! file has some that were not read, all go there.
 
 use std::error::Error;
 use std::fmt;
@@ -38,17 +38,17 @@ const READ: usize = 256 << 10;
 /// What it returns as an error, and a panic, cut the response off. When the peer is gone, its writes fail with
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
-/// The bytes are joined to pieces of 64 KiB; [`flush`](Write::flush) has those leave that were written so far. The function may
-/// be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it waits, for
-/// `write_timeout` at most, as a peer that takes nothing is cut. Where the threads are [few](Spawner::is_scarce), so many
-/// functions may wait as the transport [permits](crate::Service::permit_waiting); the others go on, and what they write waits
-/// in a temporary file, up to `max_spooled_bytes` of all files.
+/// The bytes are joined to pieces of 64 KiB; [`flush`](Write::flush) has those leave that were written so far. The
+/// function may be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it
+/// waits, for `write_timeout` at most, as a peer that takes nothing is cut. Where the threads are
+/// [few](Spawner::is_scarce), so many functions may wait as the transport [permits](crate::Service::permit_waiting);
+/// the others go on, and what they write waits in a temporary file, up to `max_spooled_bytes` of all files.
 ///
 /// It is sent chunked, unless the response declares its length: `with_field("Content-Length", length.to_string())`. Then a
 /// body that is shorter has its response cut off, and what is written beyond the length is not sent.
 ///
-/// The crate of each transport has this function with its own threads, as `httpfsm_blocking::written_sync`. An async function
-/// writes with [`written`](crate::written).
+/// The crate of each transport has this function with its own threads, as `httpfsm_blocking::written_sync`. An async
+/// function writes with [`written`](crate::written).
 ///
 /// ```
 /// use std::io::{self, Write};

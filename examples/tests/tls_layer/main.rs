@@ -13,8 +13,7 @@ use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, Failure, Request, Subscriber};
 use httpfsm_tokio::BlockingPool;
 use httpfsm_transport::{
-    Established, Layer, LayerError, Listener, ServerHandle, SocketOptions, Spawner, Transport,
-    block_on,
+    Established, Layer, LayerError, Listener, ServerHandle, SocketOptions, Spawner, Transport, block_on,
 };
 use httpfsm_transport_kit::{Application, Plan, Report, Served, check};
 use rustls::pki_types::{PrivateKeyDer, ServerName};

@@ -27,8 +27,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// For a function that begins in a poll on behalf of a server. Elsewhere, as in a test that reads the body itself, it has
-    /// the limits of a server with the default configuration for itself.
+    /// For a function that begins in a poll on behalf of a server. Elsewhere, as in a test that reads the body itself,
+    /// it has the limits of a server with the default configuration for itself.
     pub(super) fn new(functions: Arc<dyn Spawner>) -> Self {
         if let Some(server) = serving::served() {
             let (ledger, permits) = (Arc::clone(&server.ledger), Arc::clone(&server.permits));

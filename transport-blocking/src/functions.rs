@@ -7,9 +7,10 @@ use httpfsm_transport::{Call, NoThread, Spawner, may_block};
 use crate::here;
 use crate::pool::{Pool, Work};
 
-/// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a function
-/// runs on the worker that has called the handler, right after the poll. On a thread that may block already, or belongs to
-/// no server of this transport, it runs at once.
+/// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a
+/// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it, and
+/// does not wait for it with [`block_on`](crate::block_on), which would never end. On a thread that may block already,
+/// or belongs to no server of this transport, it runs at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Functions;
 

@@ -13,9 +13,9 @@ use httpfsm::ServerConfig;
 use httpfsm::config::Bodies;
 use httpfsm_async_std::smol::Smol;
 use httpfsm_async_std::{AsyncStd, BlockingPool as FuturesPool};
-use httpfsm_blocking::Blocking;
+use httpfsm_blocking::{Blocking, Functions};
 use httpfsm_tokio::{BlockingPool as TokioPool, Tokio};
-use httpfsm_transport::{Inline, Server, ServerHandle, Spawner, Transport, block_on};
+use httpfsm_transport::{Server, ServerHandle, Spawner, Transport, block_on};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
@@ -56,8 +56,7 @@ fn main() -> io::Result<()> {
             block_on(serve(AsyncStd::default(), FuturesPool, on_async_std, &arguments))
         }
         TransportName::Smol => block_on(serve(Smol::default(), FuturesPool, on_smol, &arguments)),
-        // Its workers may block, so blocking work is done where it is asked for.
-        TransportName::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, &arguments)),
+        TransportName::Blocking => block_on(serve(Blocking::default(), Functions, on_blocking, &arguments)),
     }
 }
 

@@ -141,8 +141,8 @@ pub(crate) struct ServeOptions {
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
     pub(crate) transport: TransportName,
 
-    /// Threads that serve; on tokio, 1 is: everything on the main thread; on blocking: workers, beside the loop
-    /// [default: one per core; on blocking, 8]
+    /// Threads that serve; on tokio, 1 is: everything on the main thread; on blocking: functions at once, with one
+    /// thread more [default: one per core; on blocking, 8]
     #[arg(long, env = "HTTPFSM_THREADS", hide_env = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
 

@@ -103,7 +103,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
 fn most_descriptors(app: App, bodies: Option<Bodies>, transport: TransportName) -> Most {
     match (app, bodies) {
         (App::Files, _) | (_, Some(Bodies::Whole)) => Most::Two,
-        (_, None) if transport == TransportName::Blocking => Most::Two,
+        (App::BenchFunction, _) | (_, None) if transport == TransportName::Blocking => Most::Two,
         (App::Hello | App::Echo | App::Bench | App::BenchFunction, _) => Most::One,
     }
 }
@@ -200,7 +200,6 @@ impl TransportName {
         match self {
             Self::Tokio => Arc::new(httpfsm_tokio::BlockingPool),
             Self::AsyncStd | Self::Smol => Arc::new(httpfsm_async_std::BlockingPool),
-            // Handlers and sources run on workers, which may block.
             Self::Blocking => Arc::new(httpfsm_blocking::Functions),
         }
     }

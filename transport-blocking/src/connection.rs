@@ -151,6 +151,12 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// Where the system does not tell of it by itself, a read finds it.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "illumos"))]
+const END_OF_INPUT: PollFlags = PollFlags::RDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "illumos")))]
+const END_OF_INPUT: PollFlags = PollFlags::empty();
+
 /// How the thread waits: for the socket, and until the deadline.
 struct SocketWait {
     /// `None` when the connection is closed, or in other hands.
@@ -186,7 +192,7 @@ impl SocketWait {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => {
                 let is = |flags: PollFlags| polled[0].revents().intersects(flags);
-                let ended = is(PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR);
+                let ended = is(PollFlags::HUP | END_OF_INPUT | PollFlags::ERR);
                 self.readiness.note(news(is(PollFlags::IN), is(PollFlags::OUT), ended));
             }
             // It cannot happen; if it does, the thread does not spin.
@@ -198,7 +204,7 @@ impl SocketWait {
     fn wanted(&self) -> Option<PollFlags> {
         let known = self.readiness.state();
         let wanted = |direction, flags| if known & direction == 0 { flags } else { PollFlags::empty() };
-        let wanted = wanted(READABLE, PollFlags::IN | PollFlags::RDHUP) | wanted(WRITABLE, PollFlags::OUT);
+        let wanted = wanted(READABLE, PollFlags::IN | END_OF_INPUT) | wanted(WRITABLE, PollFlags::OUT);
         (!wanted.is_empty()).then_some(wanted)
     }
 }

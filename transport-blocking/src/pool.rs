@@ -237,8 +237,8 @@ impl Pool {
 
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, events: &mut Events) {
-        // Where nobody else waits, those on duty may all be blocked.
-        let is_spare = || !here::has_next() && self.queue.sleepers().look().0 > 0;
+        // What is queued may be known to this worker alone. Where nobody else waits, those on duty may all be blocked.
+        let is_spare = || self.queue.is_empty() && !here::has_next() && self.queue.sleepers().look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
             self.duty.leave(self.queue.sleepers());
         }
@@ -297,7 +297,7 @@ impl Pool {
         let sockets = mem::take(&mut *self.sockets.write().unwrap_or_else(PoisonError::into_inner));
         tasks.into_iter().for_each(|task| task.discard());
         sockets.tasks.iter().for_each(|(_, task)| task.discard());
-        let _ = catch_panic(|| drop(functions));
+        functions.into_iter().for_each(|function| drop(catch_panic(|| drop(function))));
         let poller = lock(&self.poller).take();
         drop(poller);
     }

@@ -121,7 +121,9 @@ impl Task {
     pub(crate) fn close(&self) {
         self.pool.forget(self.token);
         let others = mem::take(&mut *lock(&self.others));
-        let _ = catch_panic(|| drop(others));
+        // Each by itself: a panic in one must not meet that of another.
+        let OtherTasks { reader, writer } = others.map(|others| *others).unwrap_or_default();
+        [reader, writer].into_iter().for_each(|waker| drop(catch_panic(|| drop(waker))));
     }
 
     /// Polls the future, on a worker that has taken the task out of its queue.

@@ -58,11 +58,10 @@ impl From<NoThread> for io::Error {
     }
 }
 
-/// Runs the work at once, where it is asked for: for tests, for work that is short, and for transports that call handlers
-/// on threads which may block, as the blocking one does. Elsewhere that is the thread that polls the connection, which
-/// stands still meanwhile; work that reads the request's body there gets an error instead of bytes that have not come
-/// ([`BodyReader`](crate::BodyReader)). So it is not for `sync` functions that read bodies; take [`Threads`] there, or the
-/// pool of a runtime.
+/// Runs the work at once, where it is asked for: for tests, and for work that is short. As a rule that is the thread that
+/// polls the connection, which stands still meanwhile; work that reads the request's body there gets an error instead of
+/// bytes that have not come ([`BodyReader`](crate::BodyReader)). So it is not for `sync` functions that read bodies; take
+/// [`Threads`] there, the pool of a runtime, or `httpfsm_blocking::Functions`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;
 

@@ -232,11 +232,7 @@ impl Pipe {
 
     /// The body is whole.
     pub(crate) fn end(&self, trailers: Trailers<'_>) {
-        self.end_with(own_trailers(trailers));
-    }
-
-    /// The same.
-    pub(crate) fn end_with(&self, trailers: Option<Fields>) {
+        let trailers = own_trailers(trailers);
         drop(self.set(|state| {
             state.end = Some(Ok(trailers));
             state.charge.forgo()

@@ -83,7 +83,7 @@ impl Spool {
 
     /// The same for a body of which something has come.
     pub(crate) fn resume(overflow: u64, ledger: &Arc<Ledger>, came: PartialBody) -> Self {
-        let PartialBody { bytes, credit, charge } = came;
+        let PartialBody { bytes, credit, charge, .. } = came;
         let received = bytes.len() as u64;
         Self { memory: bytes, received, credit, charge, ..Self::new(overflow, ledger) }
     }
@@ -93,10 +93,10 @@ impl Spool {
         Self { permits: Some(Arc::clone(permits)), ..self }
     }
 
-    /// What has come, all of it in memory, and the trailer fields if that is the whole body.
-    pub(crate) fn into_partial(self) -> (PartialBody, Option<Option<Fields>>) {
+    /// What has come, all of it in memory.
+    pub(crate) fn into_partial(self) -> PartialBody {
         let Self { memory, credit, charge, end, .. } = self;
-        (PartialBody { bytes: memory, credit, charge }, end)
+        PartialBody { bytes: memory, credit, charge, end }
     }
 
     pub(crate) fn data(&mut self, bytes: &[u8]) {

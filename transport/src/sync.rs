@@ -44,9 +44,8 @@ pub(crate) fn is_stuck() -> bool {
 /// the subscriber hears of it ([`Failure::Handler`](httpfsm::handler::Failure::Handler)).
 ///
 /// A function that reads its request's body ([`BodyReader`]) waits for bytes which the connection's driver is to
-/// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
-/// functions that wait for nothing, unless the transport calls handlers on threads of their own, as the blocking one
-/// does.
+/// receive. So the spawner's threads are to be others than those that poll drivers, or free of that, as those of
+/// `httpfsm_blocking::Functions` are; [`Inline`](crate::Inline) is for functions that wait for nothing.
 ///
 /// Where the threads of the spawner are [few](Spawner::is_scarce), as on the blocking transport, peers cannot hold them by
 /// sending slowly: the function is called when its body is whole ([`GatherUntil::WholeOrPermitted`]), or when it has one of

@@ -83,6 +83,9 @@ where
 pub struct SyncBodyWriter {
     piece: Vec<u8>,
     trailers: Option<Fields>,
+    /// Why a piece was lost: nothing is written behind it, and the body does not end well, whatever the function makes
+    /// of it.
+    failure: Option<(io::ErrorKind, String)>,
     window: Arc<Window>,
     output: Output,
 }
@@ -94,8 +97,15 @@ impl SyncBodyWriter {
     }
 
     fn pass_on(&mut self) -> io::Result<()> {
+        if let Some((kind, text)) = &self.failure {
+            return Err(io::Error::new(*kind, text.clone()));
+        }
         let piece = std::mem::take(&mut self.piece);
-        if piece.is_empty() { self.window.check() } else { self.output.put(&self.window, piece.into()) }
+        if piece.is_empty() {
+            return self.window.check();
+        }
+        let put = self.output.put(&self.window, piece.into());
+        put.inspect_err(|error| self.failure = Some((error.kind(), error.to_string())))
     }
 }
 
@@ -137,8 +147,13 @@ impl Begin {
         let (memory, files) = (output.memory(), Arc::clone(&output.files));
         let ends = EndOnDrop(Arc::clone(&window));
         let spawner = Arc::clone(&output.functions);
-        let mut writer =
-            SyncBodyWriter { piece: Vec::new(), trailers: None, window: Arc::clone(&window), output };
+        let mut writer = SyncBodyWriter {
+            piece: Vec::new(),
+            trailers: None,
+            failure: None,
+            window: Arc::clone(&window),
+            output,
+        };
         let run = move || {
             let written = panics::attempt(|| -> Result<_, Failure> {
                 write(&mut writer)?;

@@ -224,7 +224,7 @@ impl ValueKind<Option<Bodies>> for Delivery {
 
     fn show(value: &Option<Bodies>) -> String {
         match value {
-            None => "streamed; on blocking, whole".into(),
+            None => "streamed; gathered for functions on blocking".into(),
             Some(Bodies::Streamed) => "streamed".into(),
             Some(Bodies::Whole) => "whole".into(),
         }

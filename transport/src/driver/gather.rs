@@ -33,11 +33,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (shared, is_streamed) = (&self.service.shared, self.service.streams_bodies);
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let may_wait = until == GatherUntil::WholeOrPermitted;
-        if may_wait && (is_streamed || exchange.expects_continue()) {
+        if !may_wait {
+            // It waits for all of the body, and not as one of few.
+            exchange.permit = None;
+        } else if exchange.permit.is_none() && (is_streamed || exchange.expects_continue()) {
             exchange.permit = Permits::try_take(&shared.permits);
         }
         if exchange.permit.is_some() || is_streamed && until == GatherUntil::WholeUnlessStreamed {
-            wake_up.ask |= exchange.pipe.stream_on(None, cx.waker());
+            wake_up.ask |= exchange.pipe.stream_on(until, None, cx.waker());
+            // What the handler has asked for before comes as well.
+            if unasked > 0 {
+                self.demand(unasked, &wake_up.now, cx);
+            }
             return;
         }
         let unasked = unasked + exchange.wait.take().map_or(0, |wait| wait.demand);
@@ -86,13 +93,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn stream_on(&mut self, permit: Permit, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let Some(spool) = exchange.gathering.take() else { return };
-        let (came, end) = spool.into_partial();
-        match end {
-            // Nothing is to be waited for.
-            Some(trailers) => exchange.pipe.end_with(trailers),
-            None => exchange.permit = Some(permit),
+        let came = spool.into_partial();
+        if came.end.is_none() {
+            exchange.permit = Some(permit);
         }
-        exchange.pipe.stream_on(Some(came), cx.waker());
+        exchange.pipe.stream_on(GatherUntil::WholeOrPermitted, Some(came), cx.waker());
         wake_up.ask = true;
     }
 

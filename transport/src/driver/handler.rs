@@ -232,6 +232,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.demand(calls.demand, now, cx);
         }
         // It may be that nobody wants the body any more.
+        if let Some(exchange) = self.exchange.as_deref_mut().filter(|exchange| exchange.pipe.forgoes_body()) {
+            exchange.permit = None;
+        }
         wake_up.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.gathering.is_some());
         true
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, GatherUntil};
 
 use super::{Pipe, PipeState, TOUCHED};
@@ -23,8 +24,8 @@ pub(super) enum PipeGathering {
     Begun,
     /// Nobody has taken it yet.
     Whole(Body),
-    /// It is long, or was asked for at its head: its reader may wait for the rest.
-    Streamed,
+    /// It is long, or was asked for at its head: its reader, who asked for this, may wait for the rest.
+    Streamed(GatherUntil),
 }
 
 /// What has come of a body and was not read, on its way between the pipe and the driver.
@@ -34,6 +35,8 @@ pub(crate) struct PartialBody {
     /// Bytes that the channel was asked for and that have not come.
     pub(crate) credit: u64,
     pub(crate) charge: BodyCharge,
+    /// That is all of it; with its trailer fields.
+    pub(crate) end: Option<Option<Fields>>,
 }
 
 /// The driver's side.
@@ -49,6 +52,7 @@ impl Pipe {
                 bytes: mem::take(&mut state.bytes).into(),
                 credit: mem::take(&mut state.credit).saturating_sub(unasked),
                 charge: mem::take(&mut state.charge),
+                end: None,
             })
         })
     }
@@ -61,21 +65,31 @@ impl Pipe {
 
     /// The handler reads the body from here on as it comes: first what was gathered, if anything was. Returns as
     /// [`hand_gathered`](Self::hand_gathered).
-    pub(crate) fn stream_on(&self, gathered: Option<PartialBody>, driver: &Waker) -> bool {
-        self.end_gathering(driver, PipeGathering::Streamed, gathered)
+    pub(crate) fn stream_on(
+        &self,
+        asked: GatherUntil,
+        gathered: Option<PartialBody>,
+        driver: &Waker,
+    ) -> bool {
+        self.end_gathering(driver, PipeGathering::Streamed(asked), gathered)
     }
 
     fn end_gathering(&self, driver: &Waker, gathering: PipeGathering, front: Option<PartialBody>) -> bool {
         // Dropped outside of the lock.
-        let mut unused = (front, Some(gathering));
+        let mut unused = (front, Some(gathering), None);
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         if !state.body_dropped {
-            if let Some(PartialBody { bytes, credit, charge }) = unused.0.take() {
+            if let Some(PartialBody { bytes, credit, charge, end }) = unused.0.take() {
                 // As a rule the memory is not copied.
                 state.bytes = BytesMut::from(Bytes::from(bytes));
                 state.credit = credit;
                 state.charge = charge;
+                // Under one lock with the bytes: who reads meanwhile must not find an end without them.
+                if let Some(trailers) = end {
+                    state.end = Some(Ok(trailers));
+                    unused.2 = state.charge.forgo();
+                }
             }
             unused.1 = unused.1.take().map(|gathering| mem::replace(&mut state.gathering, gathering));
         }
@@ -106,11 +120,11 @@ impl Pipe {
                     state.body_read = true;
                     return Ok(Some(body));
                 }
-                PipeGathering::Streamed if until != GatherUntil::Whole => {
-                    state.gathering = PipeGathering::Streamed;
+                PipeGathering::Streamed(asked) if asked == until => {
+                    state.gathering = PipeGathering::Streamed(asked);
                     return Ok(None);
                 }
-                PipeGathering::None | PipeGathering::Streamed => {
+                PipeGathering::None | PipeGathering::Streamed(_) => {
                     state.gathering = PipeGathering::Asked(until);
                     driver = self.call(state).or(driver.take());
                 }
@@ -137,6 +151,17 @@ impl PipeState {
                 Some(until)
             }
             _ => None,
+        }
+    }
+
+    /// What was gathered, and nobody has taken.
+    pub(super) fn take_gathered(&mut self) -> Option<Body> {
+        match mem::take(&mut self.gathering) {
+            PipeGathering::Whole(body) => Some(body),
+            other => {
+                self.gathering = other;
+                None
+            }
         }
     }
 

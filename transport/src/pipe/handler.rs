@@ -130,13 +130,14 @@ impl Pipe {
         state.body_dropped = true;
         let reader = state.reader.take();
         state.bytes = BytesMut::new();
+        let gathered = state.take_gathered();
         let unread = (state.charge.release(u64::MAX), state.charge.forgo());
         // The head of the response may have waited for the body.
         let is_unread = !state.body_read && state.end.is_none() && !state.over;
         let driver = if is_unread { self.call(&mut state) } else { None };
         drop(state);
         drop(unread);
-        panics::discard(reader);
+        panics::discard((reader, gathered));
         if let Some(driver) = driver {
             panics::wake(driver);
         }

@@ -1,8 +1,16 @@
 //! When a function is called.
 
-use httpfsm::config::{Bodies, ServerConfig};
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
 
-use crate::support::{content, head, stand};
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{Handler, Request};
+use httpfsm_transport::memory::MemoryServer;
+use httpfsm_transport::{BodyReader, sync};
+
+use crate::support::{Calls, Pool, Stand, content, head, stand};
 
 const OVERFLOW: usize = 1000;
 const EXPECT: &str = "Expect: 100-continue\r\n";
@@ -166,4 +174,54 @@ fn without_permits_and_without_files_bodies_are_gathered_in_memory() {
     assert!(stand.response(&client).ends_with("\r\n\r\n900000 bytes"));
     drop(client);
     stand.ends();
+}
+
+#[test]
+fn a_function_that_waits_for_all_of_a_long_body_does_so_without_its_permit() {
+    let mut stand = stand(config(), 2, 1);
+    let client = stand.connect();
+    stand.send(&client, head(6000, "").replace("POST /", "POST /whole"));
+    stand.send(&client, &content(6000)[..2000]);
+    stand.until("it is called, and gathers", |stand| stand.calls.begun() == 1 && stand.permits() == 0);
+    stand.until("the body goes to the file", |stand| stand.server.held().memory.spooled == 2000);
+    stand.send(&client, &content(6000)[2000..]);
+    assert!(stand.response(&client).ends_with("\r\n\r\n6000 bytes"));
+    drop(client);
+    stand.ends();
+}
+
+#[test]
+fn what_a_handler_has_asked_for_comes_though_a_function_goes_on_with_the_body() {
+    for expect in ["", EXPECT] {
+        let mut config = config();
+        config.channel.bodies = Some(Bodies::Streamed);
+        let count = |mut request: Request| -> io::Result<String> {
+            let rest = io::copy(&mut BodyReader::new(request.take_body()), &mut io::sink())?;
+            Ok(format!("{rest} bytes"))
+        };
+        let function = Arc::new(sync(Pool::start(1), count));
+        let handler = move |mut request: Request| {
+            let function = Arc::clone(&function);
+            async move {
+                // It asks, does not wait, and leaves the body to the function.
+                poll_fn(|cx| {
+                    let _ = request.body().poll_data(cx);
+                    Poll::Ready(())
+                })
+                .await;
+                function.call(request).await
+            }
+        };
+        let server = MemoryServer::with(config, 1 << 22, None, handler);
+        server.permit_waiting(1);
+        let mut stand = Stand { holds: None, server, calls: Calls::default() };
+        let client = stand.connect();
+        stand.send(&client, head(300_000, expect));
+        stand.send(&client, &content(300_000)[..3000]);
+        stand.send(&client, &content(300_000)[3000..]);
+        let response = stand.response(&client);
+        assert!(response.ends_with("\r\n\r\n300000 bytes"), "{response}");
+        drop(client);
+        stand.ends();
+    }
 }

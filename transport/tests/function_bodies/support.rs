@@ -10,7 +10,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
-use httpfsm_transport::{BodyReader, Held, NoThread, Spawner, sync};
+use httpfsm_transport::{BodyReader, Held, NoThread, Spawner, block_on, sync};
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(60);
@@ -70,7 +70,12 @@ fn read(mut request: Request) -> io::Result<Response> {
     if request.path() == "/refuse" {
         return Ok(Response::new(Status::CONTENT_TOO_LARGE));
     }
-    let mut reader = BodyReader::new(request.take_body());
+    let is_for_whole = request.path() == "/whole";
+    let mut body = request.take_body();
+    if is_for_whole {
+        block_on(body.gathered());
+    }
+    let mut reader = BodyReader::new(body);
     let (mut piece, mut at) = (vec![0; 3000], 0);
     loop {
         let length = reader.read(&mut piece)?;

@@ -337,8 +337,9 @@ pub struct ServerConfig {
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,
     /// that is cut. Default 10 s.
     pub room_timeout: Option<Duration>,
-    /// Bytes that request bodies may occupy in temporary files ([`inbuf_overflow`](ChannelConfig::inbuf_overflow)), of all
-    /// channels together; a request whose body needs more gets a 503. Default 4 GiB; 0: no limit.
+    /// Bytes that bodies may occupy in temporary files, of all channels together: request bodies
+    /// ([`inbuf_overflow`](ChannelConfig::inbuf_overflow)), and what functions that block write ahead of slow readers. A
+    /// request whose body needs more gets a 503; a response whose writer needs more is cut off. Default 4 GiB; 0: no limit.
     pub max_spooled_bytes: u64,
     /// The folder of these files, which have no names; empty: the system's folder for temporary files. On a file system in
     /// memory, as `/tmp` often is, the files are memory that `max_buffered_bytes` does not count: it is bounded by

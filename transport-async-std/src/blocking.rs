@@ -30,7 +30,8 @@ impl Spawner for BlockingPool {
 /// set [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to
 /// [`Bodies::Whole`](httpfsm::config::Bodies::Whole): the function is then called when the body is in, and reads it from
 /// memory or from a file. A request that expects `100 Continue` is the exception, since its handler decides whether the body
-/// comes; to bound those as well, set
+/// comes; to bound those as well, have an async handler
+/// await [`Body::gathered`](httpfsm::handler::Body::gathered) before it calls the function, or set
 /// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below the
 /// size of the pool.
 ///

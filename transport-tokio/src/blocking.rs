@@ -95,14 +95,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Makes a blocking function a handler, which runs on tokio's blocking pool. Its request's body is read with
 /// [`BodyReader`](httpfsm_transport::BodyReader).
 ///
-/// By default the function is called when the head of its request has come, and a read of the body waits for the peer. So as
-/// many slow uploads as the pool has threads (512 unless the runtime says otherwise) hold all of it, and with it whatever
-/// else of the process uses the pool. Where peers are not to be trusted, set
-/// [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to [`Bodies::Whole`](httpfsm::config::Bodies::Whole):
-/// the function is then called when the body is in, and reads it from memory or from a file. A request that expects
-/// `100 Continue` is the exception, since its handler decides whether the body comes; to bound those as well, set
-/// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below the
-/// size of the pool.
+/// By default the function is called when the head of its request has come, and a read of the body waits for the peer.
+/// So as many slow uploads as the pool has threads (512 unless the runtime says otherwise) hold all of it, and with it
+/// whatever else of the process uses the pool. Where peers are not to be trusted, set
+/// [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to
+/// [`Bodies::Whole`](httpfsm::config::Bodies::Whole): the function is then called when the body is in, and reads it
+/// from memory or from a file. A request that expects `100 Continue` is the exception, since its handler decides
+/// whether the body comes; to bound those as well, have an async handler await
+/// [`Body::gathered`](httpfsm::handler::Body::gathered) before it calls the function, or set
+/// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below
+/// the size of the pool.
 pub fn sync<F, R>(function: F) -> SyncHandler<BlockingPool, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,

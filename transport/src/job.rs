@@ -33,7 +33,8 @@ pub trait Spawner: Send + Sync + 'static {
     }
 
     /// Whether the threads are so few that none of them is to wait for a peer: [`sync`](crate::sync) then has bodies
-    /// gathered before it calls its function. The default is `false`.
+    /// gathered before it calls its function, and [`written_sync`](crate::written_sync()) writes ahead of slow readers
+    /// into a file. The default is `false`.
     fn is_scarce(&self) -> bool {
         false
     }

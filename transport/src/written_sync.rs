@@ -44,6 +44,9 @@ const READ: usize = 256 << 10;
 /// [few](Spawner::is_scarce), so many functions may wait as the transport [permits](crate::Service::permit_waiting);
 /// the others go on, and what they write waits in a temporary file, up to `max_spooled_bytes` of all files.
 ///
+/// A function that reads the body of its request as it writes waits for its peer on its thread. Of an async handler it is
+/// given a body that is [gathered](httpfsm::handler::Body::gathered) where threads are few; a `sync` handler sees to that.
+///
 /// It is sent chunked, unless the response declares its length: `with_field("Content-Length", length.to_string())`. Then a
 /// body that is shorter has its response cut off, and what is written beyond the length is not sent.
 ///

@@ -29,7 +29,8 @@ pub struct MemoryUse {
     /// and has not taken it up. Nothing is held for them yet, but room is kept free, so others may find none while
     /// [`total`](Self::total) is far below the limit.
     pub promised: u64,
-    /// Request bodies in temporary files. This is no memory, unless the folder of these files is on a file system in memory.
+    /// Bodies in temporary files: of requests, and of responses whose readers are slow. This is no memory, unless the
+    /// folder of these files is on a file system in memory.
     pub spooled: u64,
 }
 

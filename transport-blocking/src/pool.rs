@@ -1,9 +1,10 @@
 //! The workers: threads that wait for sockets together, poll tasks, and run functions that block.
 //!
-//! A worker that hears of a socket polls its task, in which async handlers run. A function that blocks goes from there into
-//! the worker's own slot, and runs right after the poll: so another worker can poll the task meanwhile, when a deadline
-//! comes or the connection is lost, and the one that ran the function goes on with the task, without another thread that is
-//! woken for it. There is one worker more than functions that may run at once, so somebody always waits for sockets.
+//! A worker that hears of a socket polls its task, in which async handlers run. A function that blocks goes from there
+//! into the worker's own slot, and runs right after the poll: so another worker can poll the task meanwhile, when a
+//! deadline comes or the connection is lost, and the one that ran the function goes on with the task, without another
+//! thread that is woken for it. There is one worker more than functions that may run at once, so functions alone never
+//! keep sockets waiting.
 
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -60,7 +61,8 @@ pub(crate) struct Pool {
     pub(crate) tunnels: Tunnels,
 }
 
-/// The tasks of sockets, which events name by their tokens. No token is used twice, so no event reaches the wrong socket.
+/// The tasks of sockets, which events name by their tokens. No token is used again before 2^32 others, so no event
+/// reaches the wrong socket.
 #[derive(Default)]
 struct Sockets {
     tasks: Slab<Arc<Task>>,
@@ -116,8 +118,8 @@ impl Pool {
         drop(task);
     }
 
-    /// Has a worker poll the task: any, as what wakes it may block. This one where a function does that whose worker goes on
-    /// with the task, but not before its end: what else the function wakes does not wait for that.
+    /// Has a worker poll the task: any, since the code that wakes it may block. Where a function has just ended, its
+    /// own worker.
     #[inline]
     pub(crate) fn push(task: Arc<Task>) {
         if here::is_keeping() && !may_block() {

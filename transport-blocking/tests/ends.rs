@@ -60,7 +60,7 @@ fn threads_and_descriptors_return_to_their_start() {
         let mut upgraded =
             ask(&server, "GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
         assert!(upgraded.read(&mut [0; 1000]).unwrap() > 0);
-        // Main, the test, the loop, the timekeeper, eight workers, a tunnel.
+        // Main, the test, the timekeeper, nine workers, a tunnel.
         assert!(held().0 <= before.0 + 11, "{before:?}, then {:?}", held());
         let grace = Some(Duration::from_millis(100));
         block_on(server.begin_drain(grace).gone());

@@ -229,7 +229,7 @@ fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
         .unwrap();
     for _ in 0..3 {
         let (_client, response) = connect(&server, "/");
-        assert!(response.starts_with("HTTP/1.1 101"), "the loop goes on: {response}");
+        assert!(response.starts_with("HTTP/1.1 101"), "the workers go on: {response}");
         told.recv_timeout(HANG).unwrap();
     }
     block_on(server.begin_drain(None).gone());

@@ -1,5 +1,7 @@
 //! As `axum_router.rs`, but each request has its `ConnectInfo`, as behind `httpfsm_http::service`.
 
+mod second_thread;
+
 use std::net::SocketAddr;
 
 use axum::Router;
@@ -8,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> std::io::Result<()> {
+    second_thread::begin();
     let app = Router::new().route("/plaintext", get(|| async { "Hello, World!" }));
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -83,6 +83,18 @@ fn the_want_of_room_is_a_503_and_another_failure_of_a_source_a_500() {
     assert_eq!(status(BodyError::TimedOut.into()), Status::REQUEST_TIMEOUT);
 }
 
+/// As `?` gives it, of a handler that reserves memory itself.
+#[test]
+fn the_want_of_room_is_a_response_by_itself_and_within_an_error_of_io() {
+    let refused = |room: Result<(), NoRoom>| room.into_response().status;
+    assert_eq!(refused(Err(NoRoom)), Status::SERVICE_UNAVAILABLE);
+    #[cfg(feature = "std")]
+    {
+        let within = std::io::Error::other(NoRoom).into_response();
+        assert_eq!((within.status, within.failure()), (Status::SERVICE_UNAVAILABLE, None));
+    }
+}
+
 #[test]
 fn a_response_reports_its_failure_and_only_if_there_is_one() {
     let response = Response::text("later").with_status(Status::SERVICE_UNAVAILABLE);

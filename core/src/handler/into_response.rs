@@ -151,19 +151,29 @@ impl IntoResponse for BodyFailure {
             Self::Request(BodyError::TimedOut) => Status::REQUEST_TIMEOUT,
             Self::Request(BodyError::Truncated | BodyError::Disconnected) => Status::BAD_REQUEST,
             Self::Request(BodyError::Closed) => Status::SERVICE_UNAVAILABLE,
-            Self::Source(error) if error.is::<NoRoom>() => Status::SERVICE_UNAVAILABLE,
+            Self::Source(error) if error.is::<NoRoom>() => return NoRoom.into_response(),
             Self::Request(BodyError::NotContinued) | Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
         })
     }
 }
 
-/// Where the body of a request failed, whose reader gave this error, what that failure calls for. Else `500 Internal Server
-/// Error`: the subscriber is told what it is, and the peer is not.
+/// `503 Service Unavailable`.
+impl IntoResponse for NoRoom {
+    fn into_response(self) -> Response {
+        Response::new(Status::SERVICE_UNAVAILABLE)
+    }
+}
+
+/// Where the body of a request failed, whose reader gave this error, what that failure calls for; 503 for a [`NoRoom`]. Else
+/// `500 Internal Server Error`: the subscriber is told what it is, and the peer is not.
 #[cfg(feature = "std")]
 impl IntoResponse for std::io::Error {
     fn into_response(self) -> Response {
         match self.downcast::<BodyFailure>() {
             Ok(failure) => failure.into_response(),
+            Err(error) if error.get_ref().is_some_and(|source| source.is::<NoRoom>()) => {
+                NoRoom.into_response()
+            }
             Err(error) => Response::new(Status::INTERNAL_SERVER_ERROR)
                 .with_failure(alloc::string::ToString::to_string(&error)),
         }

@@ -268,7 +268,8 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Attached<B> {
 }
 
 /// The server holds as many bytes as `max_buffered_bytes` says, or has as many in temporary files as `max_spooled_bytes`
-/// says, and no room became free within `room_timeout`.
+/// says, and no room became free within `room_timeout`. As a response it is `503 Service Unavailable`, so a handler may use
+/// `?` on a [`reserve`](MemoryHandle::reserve).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct NoRoom;
 

@@ -103,6 +103,14 @@ impl TestRequest {
         self
     }
 
+    fn method(&self) -> Method {
+        match self.head.split_once(' ').map(|(method, _)| method) {
+            Some("HEAD") => Method::Head,
+            Some("CONNECT") => Method::Connect,
+            _ => Method::Other,
+        }
+    }
+
     fn into_bytes(self) -> Vec<u8> {
         let mut bytes = self.head.into_bytes();
         if !self.has_host {
@@ -114,6 +122,25 @@ impl TestRequest {
         bytes.extend_from_slice(b"\r\n");
         bytes.extend_from_slice(&self.content);
         bytes
+    }
+}
+
+/// What a method says of the content of its response.
+#[derive(Clone, Copy)]
+enum Method {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Method {
+    /// RFC 9112 section 6.3: behind 2xx to CONNECT there is a tunnel, whatever its fields say.
+    fn has_no_content(self, status: Status) -> bool {
+        match self {
+            Self::Head => true,
+            Self::Connect => status.is_success(),
+            Self::Other => false,
+        }
     }
 }
 
@@ -185,9 +212,30 @@ impl fmt::Debug for TestResponse {
 /// Has `handler` respond to `request`.
 ///
 /// A handler that needs a runtime is awaited within it (`#[tokio::test]`), and any other one by
-/// [`block_on`](crate::block_on). A function that blocks is a handler by [`sync`](crate::sync) with [`Inline`]. It gets the
-/// body whole, as it does from the blocking transport: give [`call_with`] a configuration with
-/// [`Bodies::Whole`](httpfsm::config::Bodies::Whole).
+/// [`block_on`](crate::block_on). A function that blocks is a handler by `sync` of its transport, here as on a server. For
+/// one that stands for no transport, take [`sync`](crate::sync) with [`Inline`], and [`call_with`] with a configuration that
+/// has [`Bodies::Whole`](httpfsm::config::Bodies::Whole).
+///
+/// The handler is gone with its response. Several requests to one state are requests to handlers that share it:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use httpfsm::Request;
+/// use httpfsm::handler::with_state;
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call};
+///
+/// async fn count(visits: Arc<AtomicU64>, _request: Request) -> String {
+///     format!("You are visitor {}.", visits.fetch_add(1, Ordering::Relaxed) + 1)
+/// }
+///
+/// let visits = Arc::default();
+/// let handler = || with_state(Arc::clone(&visits), count);
+/// assert_eq!(block_on(call(handler(), TestRequest::get("/"))).text(), "You are visitor 1.");
+/// assert_eq!(block_on(call(handler(), TestRequest::get("/"))).text(), "You are visitor 2.");
+/// ```
 ///
 /// # Panics
 ///
@@ -226,7 +274,7 @@ pub async fn try_call(
     let accepted = Accepted::new(server, address(49_152), address(80));
     let refused = |_| io::Error::from(io::ErrorKind::ConnectionRefused);
     let mut driver = pin!(service.connect_accepted(accepted).map_err(refused)?);
-    let is_head = request.head.starts_with("HEAD ");
+    let method = request.method();
     let bytes = request.into_bytes();
     let (mut sent, mut received, mut is_over) = (0, Vec::new(), false);
     poll_fn(|cx| {
@@ -237,7 +285,7 @@ pub async fn try_call(
             sent += taken;
             let bytes_came = receive(&mut client, &mut received, cx);
             let is_last = bytes_came == Poll::Ready(0) || bytes_came.is_pending() && is_over;
-            match read(&received, is_head, is_last)? {
+            match read(&received, method, is_last)? {
                 Some(response) => return Poll::Ready(Ok(response)),
                 None if is_last => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 None if taken == 0 && bytes_came.is_pending() => return Poll::Pending,
@@ -268,7 +316,7 @@ fn receive(client: &mut MemoryWire, received: &mut Vec<u8>, cx: &mut Context<'_>
 }
 
 /// The final response, if all of it is in `bytes`, behind which nothing comes where this `is_last`.
-fn read(mut bytes: &[u8], is_head: bool, is_last: bool) -> io::Result<Option<TestResponse>> {
+fn read(mut bytes: &[u8], method: Method, is_last: bool) -> io::Result<Option<TestResponse>> {
     loop {
         let mut lines = [httparse::EMPTY_HEADER; FIELD_LINES];
         let mut head = httparse::Response::new(&mut lines);
@@ -281,7 +329,7 @@ fn read(mut bytes: &[u8], is_head: bool, is_last: bool) -> io::Result<Option<Tes
         let lines = owned(head.headers);
         let mut response = TestResponse { status, lines, trailers: Vec::new(), content: Vec::new() };
         // It is copied when it is whole.
-        let content = if is_head || status.forbids_content() {
+        let content = if method.has_no_content(status) || status.forbids_content() {
             Some(&[][..])
         } else if response.field("Transfer-Encoding").is_some() {
             return Ok(response.read_chunks(bytes)?.then_some(response));
@@ -341,7 +389,7 @@ mod tests {
     use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response};
     use httpfsm::status::Status;
 
-    use super::{TestRequest, TestResponse, call, call_with, try_call};
+    use super::{Method, TestRequest, TestResponse, call, call_with, read, try_call};
     use crate::sync::{block_on, sync};
     use crate::{BodyReader, Inline};
 
@@ -393,6 +441,25 @@ mod tests {
         let request = TestRequest::post_json("/", "[1]");
         let response = block_on(call_with(config, sync(Inline, read), request));
         assert_eq!((response.status(), response.text()), (Status::OK, "[1]"));
+    }
+
+    /// A tunnel may be in use before its head is looked at.
+    #[test]
+    fn what_comes_through_a_tunnel_is_no_content() {
+        let bytes = b"HTTP/1.1 200 OK\r\nDate: d\r\n\r\ntunnelled";
+        let response = read(bytes, Method::Connect, false).expect("a response").expect("a whole one");
+        assert_eq!((response.status(), response.content()), (Status::OK, &b""[..]));
+        let response = read(bytes, Method::Other, true).expect("a response").expect("a whole one");
+        assert_eq!(response.text(), "tunnelled");
+
+        let connect = || TestRequest::new("CONNECT", "example.org:443").field("Host", "example.org:443");
+        let tunnel = |request: Request| async move {
+            drop(request.upgrade());
+            Response::new(Status::OK)
+        };
+        assert_eq!(respond(tunnel, connect()).status(), Status::OK);
+        let refuses = |_: Request| async { Response::text("no").with_status(Status::FORBIDDEN) };
+        assert_eq!(respond(refuses, connect()).text(), "no");
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use httpfsm::handler::{Body, Frame, Handler, IntoResponse, Request, Response, Source};
+use httpfsm::handler::{Body, Frame, GatherUntil, Handler, IntoResponse, Request, Response, Source};
 use httpfsm::status::Status;
 
 use crate::world::{World, guard};
@@ -80,6 +80,10 @@ type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
 impl<H: Handler> Handler for WatchedHandler<H> {
     type Future = Responding;
 
+    fn takes_all_fields(&self) -> bool {
+        self.handler.takes_all_fields()
+    }
+
     fn call(&self, request: Request) -> Responding {
         let (number, handler_fault) = match self.ledger.serve(&request) {
             Ok(known) => known,
@@ -138,7 +142,7 @@ trait WithBodyOf {
 impl WithBodyOf for Response {
     fn with_body_of(mut self, alive: Option<Alive>) -> Self {
         self.body = match (std::mem::take(&mut self.body), alive) {
-            (Body::Stream(inner), Some(alive)) => Body::stream(Watch { inner, panics: false, _alive: alive }),
+            (Body::Stream(inner), Some(alive)) => Body::stream(Watch { inner, panics: false, alive }),
             (body, _) => body,
         };
         self
@@ -157,7 +161,7 @@ fn finish(response: Response, number: usize, alive: Alive, panics: bool) -> Resp
             Body::Stream(inner) => inner,
             _ => Box::pin(EmptySource),
         };
-        response.body = Body::stream(Watch { inner, panics, _alive: alive });
+        response.body = Body::stream(Watch { inner, panics, alive });
         return response;
     }
     response.with_body_of(Some(alive))
@@ -176,7 +180,7 @@ impl Source for EmptySource {
 struct Watch {
     inner: Pin<Box<dyn Source>>,
     panics: bool,
-    _alive: Alive,
+    alive: Alive,
 }
 
 impl Source for Watch {
@@ -190,6 +194,20 @@ impl Source for Watch {
     fn length(&self) -> Option<u64> {
         self.inner.length()
     }
+
+    fn poll_gathered(
+        mut self: Pin<&mut Self>,
+        until: GatherUntil,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Body>> {
+        let gathered = ready!(self.inner.as_mut().poll_gathered(until, cx));
+        Poll::Ready(gathered.map(|body| match body {
+            Body::Stream(inner) => {
+                Body::stream(Self { inner, panics: self.panics, alive: self.alive.another() })
+            }
+            whole => whole,
+        }))
+    }
 }
 
 /// Something of the application that is to be dropped.
@@ -199,6 +217,10 @@ impl Alive {
     fn new(ledger: &Arc<Ledger>) -> Self {
         ledger.live.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(ledger))
+    }
+
+    fn another(&self) -> Self {
+        Self::new(&self.0)
     }
 }
 
@@ -211,4 +233,68 @@ impl Drop for Alive {
 /// A panic that nobody is told of: it is one of many.
 fn panic_quietly() -> ! {
     resume_unwind(Box::new("a panic of the simulator"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    struct Gathers(Option<Body>);
+
+    impl Source for Gathers {
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Frame> {
+            Poll::Ready(Frame::End)
+        }
+
+        fn poll_gathered(
+            mut self: Pin<&mut Self>,
+            _: GatherUntil,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Body>> {
+            Poll::Ready(self.0.take())
+        }
+    }
+
+    fn gathered(ledger: &Arc<Ledger>, into: Body) -> Body {
+        let response = Response::stream(Gathers(Some(into))).with_body_of(Some(Alive::new(ledger)));
+        let mut body = response.body;
+        let polled = body.poll_gathered(GatherUntil::Whole, &mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready());
+        body
+    }
+
+    #[test]
+    fn a_body_is_gathered_through_its_watch_and_watched_while_it_has_a_source() {
+        let ledger = Arc::new(Ledger::default());
+        let live = || ledger.live.load(Ordering::Relaxed);
+        let body = gathered(&ledger, Body::from("whole"));
+        assert!(matches!(&body, Body::Full(bytes) if bytes == "whole"), "{body:?}");
+        assert_eq!(live(), 0);
+        let body = gathered(&ledger, Body::stream(EmptySource));
+        assert_eq!(live(), 1);
+        drop(body);
+        assert_eq!(live(), 0);
+    }
+
+    #[test]
+    fn the_handler_under_watch_is_asked_what_it_takes() {
+        struct TakesAll(bool);
+        impl Handler for TakesAll {
+            type Future = std::future::Ready<Response>;
+
+            fn call(&self, _: Request) -> Self::Future {
+                std::future::ready(Response::text("hello"))
+            }
+
+            fn takes_all_fields(&self) -> bool {
+                self.0
+            }
+        }
+        for takes in [true, false] {
+            let (handler, ledger, world) = (TakesAll(takes), Arc::default(), World::new());
+            assert_eq!(WatchedHandler { handler, ledger, world }.takes_all_fields(), takes);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use httpfsm::handler::{Body, Frame, Handler, IntoResponse, Request, Response, Source};
+use httpfsm::handler::{Body, Frame, GatherUntil, Handler, IntoResponse, Request, Response, Source};
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 
@@ -112,12 +112,7 @@ impl<F: Future<Output: IntoResponse>> Future for InTokioFuture<F> {
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
         let mut response = ready!(future.poll(cx)).into_response();
         this.future.set(None);
-        response.body = match response.take_body() {
-            Body::Stream(source) => {
-                Body::stream(InsideSource { source: Some(source), runtime: this.runtime.clone() })
-            }
-            whole => whole,
-        };
+        response.body = inside(response.take_body(), this.runtime);
         Poll::Ready(response)
     }
 }
@@ -125,6 +120,14 @@ impl<F: Future<Output: IntoResponse>> Future for InTokioFuture<F> {
 impl<F> fmt::Debug for InTokioFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("InTokioFuture(..)")
+    }
+}
+
+/// The body, whose source, if it has one, is polled and dropped within the runtime.
+fn inside(body: Body, runtime: &Handle) -> Body {
+    match body {
+        Body::Stream(source) => Body::stream(InsideSource { source: Some(source), runtime: runtime.clone() }),
+        whole => whole,
     }
 }
 
@@ -145,11 +148,62 @@ impl Source for InsideSource {
     fn length(&self) -> Option<u64> {
         self.source.as_ref().and_then(|source| source.length())
     }
+
+    fn poll_gathered(
+        mut self: Pin<&mut Self>,
+        until: GatherUntil,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Body>> {
+        let this = &mut *self;
+        let _inside = this.runtime.enter();
+        let Some(source) = this.source.as_mut() else { return Poll::Ready(None) };
+        let gathered = ready!(source.as_mut().poll_gathered(until, cx));
+        Poll::Ready(gathered.map(|body| inside(body, &this.runtime)))
+    }
 }
 
 impl Drop for InsideSource {
     fn drop(&mut self) {
         let _inside = self.runtime.enter();
         self.source = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Becomes the source whose frame asks for the runtime.
+    struct Gathers(Option<Body>);
+
+    impl Source for Gathers {
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Frame> {
+            Handle::current();
+            Poll::Ready(Frame::End)
+        }
+
+        fn poll_gathered(
+            mut self: Pin<&mut Self>,
+            _: GatherUntil,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Body>> {
+            Handle::current();
+            Poll::Ready(self.0.take())
+        }
+    }
+
+    #[test]
+    fn what_a_body_gathers_stays_within_the_runtime() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let mut cx = Context::from_waker(Waker::noop());
+        for (into, is_whole) in [(Body::from("whole"), true), (Body::stream(Gathers(None)), false)] {
+            let mut body = inside(Body::stream(Gathers(Some(into))), runtime.handle());
+            assert!(body.poll_gathered(GatherUntil::Whole, &mut cx).is_ready());
+            assert_eq!(matches!(&body, Body::Full(bytes) if bytes == "whole"), is_whole, "{body:?}");
+            let first = body.poll_frame(&mut cx);
+            assert_eq!(matches!(first, Poll::Ready(Frame::Data(_))), is_whole);
+        }
     }
 }

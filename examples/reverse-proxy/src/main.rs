@@ -7,7 +7,6 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, heade
 use http_body_util::{BodyExt, Either, combinators::UnsyncBoxBody};
 use httpfsm::handler::{BodyFailure, ConnectionInfo};
 use httpfsm_http::{Body, BoxError, Upgrade, service};
-use httpfsm_tokio::TokioIo;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{self, TokioExecutor, TokioTimer};
@@ -26,9 +25,8 @@ async fn main() -> Result<(), BoxError> {
     let mut word = || words.next().ok_or("usage: reverse-proxy LISTEN UPSTREAM [SECONDS]");
     let (listen, upstream) = (word()?, word()?.parse()?);
     let silence = Duration::from_secs(word().unwrap_or("60".into()).parse()?);
-    // Idle connections are closed here before the upstream does it, perhaps while a request is on its way.
     let mut client = Client::builder(TokioExecutor::new());
-    client.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(15));
+    client.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(15)); // Before upstreams do it.
     let proxy: Proxy = (client.build_http(), upstream, silence);
     let mut config = httpfsm::ServerConfig::hardened();
     config.channel.max_request_body_size = u64::MAX;
@@ -45,16 +43,16 @@ async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either
     if [Method::CONNECT, Method::TRACE].contains(&head.method) {
         return failed(StatusCode::NOT_IMPLEMENTED);
     }
-    // No other protocol passes: behind `h2c` nobody would look at the requests.
-    let upgrade = head.extensions.remove::<Upgrade>().filter(|_| names_websocket(&head.headers));
+    // No other protocol passes: behind `h2c` nobody would look at the requests. Nor does one behind content.
+    let switches = body.is_end_stream() && names_websocket(&head.headers);
+    let upgrade = head.extensions.remove::<Upgrade>().filter(|_| switches);
     if let Some(authority) = head.uri.authority() {
         head.headers.insert(header::HOST, authority.as_str().parse()?); // RFC 9112 section 3.2.2
     }
     pass_on(&mut head.headers, head.version, upgrade.is_some())?;
-    if let Some(info) = head.extensions.get::<Arc<ConnectionInfo>>() {
-        let forwarded = format!("for=\"{}\";proto={}", info.peername, info.scheme);
-        head.headers.insert(header::FORWARDED, forwarded.parse()?);
-    }
+    let info = head.extensions.get::<Arc<ConnectionInfo>>().ok_or("every request has its connection")?;
+    let forwarded = format!("for=\"{}\";proto={}", info.peername, info.scheme);
+    head.headers.insert(header::FORWARDED, forwarded.parse()?);
     if !body.is_end_stream() && !head.headers.contains_key(header::CONTENT_LENGTH) {
         head.headers.insert(header::TRANSFER_ENCODING, "chunked".parse()?);
     }
@@ -70,14 +68,13 @@ async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either
     };
     // Where it was the request's body that failed, the server in front has responded by itself.
     let Ok(mut response) = response else { return failed(StatusCode::BAD_GATEWAY) };
-    let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if switches {
-        let upgrade = upgrade.filter(|_| names_websocket(response.headers()));
-        let Some(upgrade) = upgrade else { return failed(StatusCode::BAD_GATEWAY) };
+    let (status, version, ws) = (response.status(), response.version(), names_websocket(response.headers()));
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(upgrade) = upgrade.filter(|_| ws) else { return failed(StatusCode::BAD_GATEWAY) };
         tokio::spawn(tunnel(upgrade, hyper::upgrade::on(&mut response)));
     }
-    let version = response.version();
-    pass_on(response.headers_mut(), version, switches)?;
+    let ws = ws && [StatusCode::SWITCHING_PROTOCOLS, StatusCode::UPGRADE_REQUIRED].contains(&status);
+    pass_on(response.headers_mut(), version, ws)?;
     Ok(response.map(Either::Left))
 }
 
@@ -87,8 +84,11 @@ fn pass_on(fields: &mut HeaderMap, version: Version, websocket: bool) -> Result<
     let options = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(",");
     // `Host` says where a request goes: the client does not leave that to the proxy by naming it.
     let options = options.split(',').map(str::trim).filter(|name| !name.eq_ignore_ascii_case("host"));
-    let length = fields.contains_key(header::TRANSFER_ENCODING).then_some("content-length");
-    for name in options.chain(NOT_PASSED_ON.split(' ')).chain(length) {
+    let length = fields.remove(header::CONTENT_LENGTH); // Of equal ones one is sent, as the number that it is.
+    let length = length.and_then(|it| it.to_str().ok()?.split(',').next()?.trim().parse::<u64>().ok());
+    let length = length.filter(|_| !fields.contains_key(header::TRANSFER_ENCODING));
+    length.map(|length| fields.insert(header::CONTENT_LENGTH, length.into()));
+    for name in options.chain(NOT_PASSED_ON.split(' ')) {
         fields.remove(name);
     }
     fields.append(header::VIA, format!("{version:?} httpfsm").parse()?); // RFC 9110 section 7.6.3
@@ -114,7 +114,7 @@ async fn silent(silence: Duration, mut moves: watch::Receiver<()>) {
 }
 
 async fn tunnel(client: Upgrade, upstream: hyper::upgrade::OnUpgrade) -> Result<(), BoxError> {
-    let mut client = TokioIo::new(client.connection().await?);
+    let mut client = httpfsm_tokio::TokioIo::new(client.connection().await?);
     tokio::io::copy_bidirectional(&mut client, &mut rt::TokioIo::new(upstream.await?)).await?;
     Ok(())
 }

@@ -202,6 +202,24 @@ fn content_of_any_method_passes_with_its_length_or_in_chunks() {
 }
 
 #[test]
+fn a_length_passes_once_and_as_the_number_that_it_is() {
+    let proxy = Proxy::before(upstream(|mut connection| {
+        let head = head(&mut connection)?.to_lowercase();
+        assert!(head.contains("\r\ncontent-length: 4\r\n"), "{head}");
+        assert_eq!(head.matches("content-length").count(), 1, "{head}");
+        connection.read_exact(&mut [0; 4])?;
+        let lengths = "Content-Length: 02\r\nContent-Length: 2";
+        write!(connection.get_mut(), "HTTP/1.1 200 OK\r\n{lengths}\r\n\r\nok")
+    }));
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 004\r\n\r\nbody";
+    let (response, end) = proxy.ask(request);
+    let response = response.to_lowercase();
+    assert!(end.is_ok() && response.starts_with("http/1.1 200 ok\r\n"), "{response}");
+    assert!(response.contains("\r\ncontent-length: 2\r\n") && response.ends_with("\r\n\r\nok"), "{response}");
+    assert_eq!(response.matches("content-length").count(), 1, "{response}");
+}
+
+#[test]
 fn a_response_that_breaks_off_does_not_look_whole() {
     let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let proxy = Proxy::before(upstream_that_says("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"));
@@ -293,6 +311,36 @@ fn an_upstream_that_switches_to_another_protocol_than_was_asked_for_is_a_bad_gat
         let (response, _) = Proxy::before(upstream_that_says(response.leak())).ask(websocket);
         assert!(response.starts_with("HTTP/1.1 502 "), "{fields:?}: {response}");
     }
+}
+
+/// RFC 9110 section 15.5.22: the field is in each 426.
+#[test]
+fn an_upstream_that_wants_a_websocket_is_heard() {
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let wants = |name| {
+        format!("HTTP/1.1 426 U\r\nConnection: upgrade\r\nUpgrade: {name}\r\nContent-Length: 0\r\n\r\n")
+    };
+    for (name, passes) in [("websocket", true), ("h2c", false)] {
+        let (response, _) = Proxy::before(upstream_that_says(wants(name).leak())).ask(get);
+        let response = response.to_lowercase();
+        assert!(response.starts_with("http/1.1 426 "), "{response}");
+        assert_eq!(response.contains(&format!("\r\nupgrade: {name}\r\n")), passes, "{response}");
+    }
+}
+
+#[test]
+fn no_websocket_is_asked_for_behind_content() {
+    let proxy = Proxy::before(upstream(|mut connection| {
+        let head = head(&mut connection)?;
+        connection.read_exact(&mut [0; 4])?;
+        let length = head.len();
+        write!(connection.get_mut(), "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{head}")
+    }));
+    let fields = "Connection: close, upgrade\r\nUpgrade: websocket\r\nContent-Length: 4";
+    let (response, _) = proxy.ask(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\nbody"));
+    let (_, received) = response.split_once("\r\n\r\n").expect("a head");
+    assert!(received.starts_with("GET / HTTP/1.1\r\n"), "{response}");
+    assert!(!received.to_lowercase().contains("\nupgrade:"), "{received}");
 }
 
 #[tokio::test]

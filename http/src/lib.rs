@@ -10,7 +10,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `axum` | `ConnectInfo` and `Sse` for axum's handlers, without the feature of axum that brings hyper |
+//! | `axum` | `ConnectInfo`, `Sse` and `Upgrade` for axum's handlers, without the feature of axum that brings hyper |
 //! | `tokio` | `ServiceHandler::in_tokio`: a service that calls tokio runs on a transport that is not tokio's |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -41,6 +41,8 @@ pub use service::{ServiceHandler, service};
 pub use sse::Sse;
 #[cfg(feature = "tokio")]
 pub use tokio::{InTokio, InTokioFuture};
+#[cfg(feature = "axum")]
+pub use upgrade::NoUpgrade;
 pub use upgrade::Upgrade;
 
 /// An error of any type.

@@ -10,8 +10,8 @@ use httpfsm::handler::{Control, UpgradeFuture};
 ///
 /// Give the future to a task of its own: the response must leave first.
 ///
-/// A handler of axum's looks into the extensions of the request, or takes `Option<Extension<Upgrade>>`. An
-/// `Extension<Upgrade>` responds with 500 where no upgrade is asked for.
+/// With the feature `axum` it is an extractor of axum's handlers, whose response is [`NoUpgrade`] where no upgrade is asked
+/// for; `Option<Upgrade>` is `None` there.
 ///
 /// ```
 /// use http::header::{CONNECTION, UPGRADE};
@@ -49,6 +49,52 @@ impl Upgrade {
     /// lost, or another future of the same request has it.
     pub fn connection(&self) -> UpgradeFuture {
         UpgradeFuture::new(&self.0)
+    }
+}
+
+/// The response of the extractor [`Upgrade`] to a request that asks for no upgrade: `400 Bad Request`. A handler that knows
+/// to which protocol it would have switched takes an `Option<Upgrade>`, and responds with 426 and that protocol's name.
+///
+/// Only with the feature `axum`.
+#[cfg(feature = "axum")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoUpgrade;
+
+#[cfg(feature = "axum")]
+impl fmt::Display for NoUpgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("The request asks for no upgrade.")
+    }
+}
+
+#[cfg(feature = "axum")]
+impl std::error::Error for NoUpgrade {}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for NoUpgrade {
+    fn into_response(self) -> axum::response::Response {
+        (http::StatusCode::BAD_REQUEST, self.to_string()).into_response()
+    }
+}
+
+#[cfg(feature = "axum")]
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Upgrade {
+    type Rejection = NoUpgrade;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, _: &S) -> Result<Self, NoUpgrade> {
+        parts.extensions.get::<Self>().cloned().ok_or(NoUpgrade)
+    }
+}
+
+#[cfg(feature = "axum")]
+impl<S: Send + Sync> axum::extract::OptionalFromRequestParts<S> for Upgrade {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut http::request::Parts,
+        _: &S,
+    ) -> Result<Option<Self>, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned())
     }
 }
 

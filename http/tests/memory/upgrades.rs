@@ -15,10 +15,7 @@ use crate::Case;
 
 type Futures = Arc<Mutex<Vec<UpgradeFuture>>>;
 
-async fn echo(
-    Extension(futures): Extension<Futures>,
-    Extension(upgrade): Extension<Upgrade>,
-) -> impl IntoResponse {
+async fn echo(Extension(futures): Extension<Futures>, upgrade: Upgrade) -> impl IntoResponse {
     futures.lock().unwrap().push(upgrade.connection());
     let fields = [("connection", "Upgrade"), ("upgrade", "echo")];
     Ok::<_, Infallible>((StatusCode::SWITCHING_PROTOCOLS, fields))
@@ -36,6 +33,7 @@ fn app(futures: &Futures) -> Router {
     Router::new()
         .route("/echo", any(echo))
         .route("/refuse", any(refuses))
+        .route("/either", any(|upgrade: Option<Upgrade>| async move { format!("{upgrade:?}") }))
         .fallback(
             |Extension(futures): Extension<Futures>, Extension(upgrade): Extension<Upgrade>| async move {
                 futures.lock().unwrap().push(upgrade.connection());
@@ -91,4 +89,14 @@ fn a_refused_upgrade_says_so_and_the_connection_goes_on() {
         let future = futures.lock().unwrap().pop().unwrap();
         assert_eq!(httpfsm_transport::block_on(future).err(), Some(UpgradeError::Refused));
     }
+}
+
+#[test]
+fn an_extractor_says_where_no_upgrade_is_asked_for() {
+    let mut case = Case::new(service(app(&Futures::default())));
+    let response = case.ask("GET", "/echo");
+    assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\nThe request asks for no upgrade."), "{response}");
+    assert!(case.ask("GET", "/either").ends_with("\r\n\r\nNone"));
+    assert!(case.send(upgrade("/either")).ends_with("\r\n\r\nSome(Upgrade(..))"));
 }

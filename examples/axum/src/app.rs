@@ -15,6 +15,7 @@ use axum::{Form, Json, Router};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -55,7 +56,8 @@ struct Part {
     bytes: usize,
 }
 
-pub(crate) fn router() -> Router {
+/// `ending` tells the events and the chat, which do not end by themselves, that the server is to end.
+pub(crate) fn router(ending: &CancellationToken) -> Router {
     let notes = Router::new()
         .route("/notes", get(list).post(keep))
         .route("/notes/{id}", get(read).delete(remove))
@@ -67,8 +69,9 @@ pub(crate) fn router() -> Router {
         .route("/downloads", get(download))
         .route("/slow", get(std::future::pending::<StatusCode>))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(2)))
-        .route("/events", get(events));
-    let chat = Router::new().route("/chat", any(join)).with_state(Chat::default());
+        .route("/events", get(events))
+        .with_state(ending.clone());
+    let chat = Router::new().route("/chat", any(join)).with_state(Chat::until(ending.clone()));
     Router::new()
         .merge(notes)
         .merge(streams)
@@ -144,9 +147,13 @@ async fn download(Query(Count { count }): Query<Count>) -> impl IntoResponse {
 }
 
 /// An event every 10 ms, so many.
-async fn events(Query(Count { count }): Query<Count>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    Sse::new(stream::iter(0..count).then(|number| async move {
+async fn events(
+    State(ending): State<CancellationToken>,
+    Query(Count { count }): Query<Count>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let events = stream::iter(0..count).then(|number| async move {
         tokio::time::sleep(Duration::from_millis(10)).await;
         Ok(Event::default().event("number").data(number.to_string()))
-    }))
+    });
+    Sse::new(events.take_until(ending.cancelled_owned()))
 }

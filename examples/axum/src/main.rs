@@ -9,6 +9,7 @@ use std::net::TcpListener;
 
 use httpfsm::{Bodies, ServerConfig};
 use httpfsm_http::service;
+use tokio_util::sync::CancellationToken;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt()
@@ -25,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The timeouts, the files and the chat of the application call tokio. On the other transports they call it beside.
     let runtime = tokio::runtime::Runtime::new()?;
     let _inside = runtime.enter();
-    let handler = service(app::router().with_state(())).in_tokio(runtime.handle().clone());
+    let ending = CancellationToken::new();
+    let handler = service(app::router(&ending).with_state(())).in_tokio(runtime.handle().clone());
     let server = match &*transport {
         "tokio" => httpfsm_tokio::serve(listener, config, handler)?,
         "smol" => httpfsm_async_std::smol::serve(listener, config, handler)?,
@@ -35,6 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("listening on {}", server.local_addrs()[0]);
     runtime.block_on(async {
         let _ = tokio::signal::ctrl_c().await;
+        ending.cancel();
         server.begin_drain(None).gone().await;
     });
     Ok(())

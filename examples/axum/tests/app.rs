@@ -168,6 +168,29 @@ fn everybody_in_the_chat_hears_what_one_says() {
     }
 }
 
+/// Events that the drain had cut would lack the last chunk.
+#[test]
+fn events_and_the_chat_end_in_good_order_at_a_signal() {
+    for mut program in TRANSPORTS.map(Program::start) {
+        let uri = format!("ws://{}/chat", program.address);
+        let (mut socket, _) = tungstenite::client(uri, program.connect()).expect("it upgrades");
+        assert_eq!(socket.read().expect("a message"), Message::text("welcome"));
+        let mut events = program.connect();
+        events.write_all(b"GET /events?count=1000000000 HTTP/1.1\r\nHost: a\r\n\r\n").expect("it is read");
+        let mut bytes = [0; 1];
+        events.read_exact(&mut bytes).expect("it begins");
+        let kill = Command::new("kill").args(["-INT", &program.child.id().to_string()]).status();
+        assert!(kill.expect("there is a kill").success());
+        let mut rest = Vec::new();
+        events.read_to_end(&mut rest).expect("it ends");
+        assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "{}", rest.escape_ascii());
+        let Message::Close(Some(close)) = socket.read().expect("a frame") else { panic!("no Close frame") };
+        assert_eq!(u16::from(close.code), 1001);
+        let _ = socket.read();
+        assert!(program.child.wait().expect("it ends").success());
+    }
+}
+
 #[test]
 fn no_other_server_is_in_the_lock_file() {
     let lock = include_str!("../Cargo.lock");

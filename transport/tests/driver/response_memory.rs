@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{
-    Body, BodyFailure, Frame, MemoryHandle, Request, ReserveFuture, Response, Source, UpgradeFuture,
+    Body, BodyFailure, Frame, Handler, MemoryHandle, Request, ReserveFuture, Response, Source, UpgradeFuture,
 };
 use httpfsm_transport::Wire;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer, MemoryWire};
@@ -49,6 +49,15 @@ fn reserves(request: Request) -> std::future::Ready<Response> {
     std::future::ready(Response::new(httpfsm::Status::OK).with_body(Body::stream(source)))
 }
 
+/// How many bytes the client takes, and lets the server send more. If there were none, there would be none for ever.
+#[track_caller]
+fn take<H: Handler>(server: &mut MemoryServer<H>, client: &MemoryClient) -> usize {
+    let taken = client.take().len();
+    assert!(taken > 0, "nothing comes any more");
+    server.run();
+    taken
+}
+
 const GET: &str = "GET / HTTP/1.0\r\n\r\n";
 
 #[test]
@@ -63,10 +72,12 @@ fn pieces_of_slow_readers_stay_within_the_limit_and_who_reads_gets_all_of_its_re
     assert!(server.held().memory.total() > 1 << 20, "{:?}", server.held());
     let mut received = vec![0; clients.len()];
     while !clients.iter().all(MemoryClient::is_ended) {
+        let before: usize = received.iter().sum();
         for (client, received) in clients.iter().zip(&mut received) {
             *received += client.take().len();
             server.run();
         }
+        assert!(received.iter().sum::<usize>() > before, "nothing comes any more");
     }
     clients.iter().zip(&mut received).for_each(|(client, received)| *received += client.take().len());
     assert!(received.iter().all(|&bytes| bytes > 1 << 20));
@@ -101,15 +112,13 @@ fn while_others_wait_for_room_nobody_who_has_enough_to_send_waits_for_more() {
     // The first one got its pieces, and has some 16 KiB of them left.
     let mut received = 0;
     while received < 48 * KIB {
-        received += clients[0].take().len();
-        server.run();
+        received += take(&mut server, &clients[0]);
     }
     server.advance(Duration::from_secs(10));
     let cut = clients.iter().filter(|client| client.is_reset()).count();
     assert!(cut > 10 && !clients[0].is_ended(), "{cut} of those who had nothing are cut");
     while !clients[0].is_ended() {
-        received += clients[0].take().len();
-        server.run();
+        received += take(&mut server, &clients[0]);
     }
     assert!(received + clients[0].take().len() > 1 << 20, "{received}");
     end(&mut server, &clients);

@@ -46,8 +46,9 @@ pub use blocking::{BlockingPool, sync, written_sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
     Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo,
-    HandedOver, Layer, LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict,
-    ServerHandle, SocketOptions, SyncBodyWriter, UpgradedStream, Wire, note_panic, test, written,
+    HandedOver, Job, Layer, LayerError, Layered, Listener, ListenerInfo, NoThread, Preface, PrefaceRead,
+    PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream, Wire, note_panic,
+    test, written,
 };
 pub use io::Io;
 pub use server::{Futures, ServerOn, connections};

@@ -61,9 +61,10 @@ mod written;
 pub use connection::{Connection, ConnectionParts, connection};
 pub use functions::Functions;
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingRequest,
-    Layer, LayerError, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
-    SocketOptions, SyncBodyWriter, UpgradedStream, block_on, incoming, note_panic, test, written,
+    BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingIter,
+    IncomingRequest, IncomingResponse, Job, Layer, LayerError, Listener, ListenerInfo, NoThread, Preface,
+    PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream,
+    block_on, incoming, note_panic, test, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;

@@ -28,9 +28,9 @@ mod tokio_io;
 pub use blocking::{BlockingPool, sync, written_sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, HandedOver, Layer,
-    LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
-    SocketOptions, SyncBodyWriter, UpgradedStream, Wire, note_panic, test, written,
+    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, HandedOver, Job,
+    Layer, LayerError, Layered, Listener, ListenerInfo, NoThread, Preface, PrefaceRead, PrefaceVerdict,
+    ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream, Wire, note_panic, test, written,
 };
 pub use io::Io;
 pub use server::{Server, Tokio, connections, serve};

@@ -165,12 +165,18 @@ fn caller(number: usize) -> String {
 
 /// Builds one program by itself, so that no other program enables a feature for it.
 fn build(workspace: &Path, name: &str, page: &Path) {
+    cargo("build", workspace, name, page);
+}
+
+/// Calls cargo for one program; what it has printed.
+fn cargo(command: &str, workspace: &Path, name: &str, page: &Path) -> String {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", name]).current_dir(workspace);
+    cargo.args([command, "--quiet", "--package", name]).current_dir(workspace);
     cargo.env("CARGO_TARGET_DIR", workspace.join("target"));
     let output = cargo.output().expect("cargo");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} of {} is not built: {said}", page.display());
+    let (printed, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command} of {name}, of {}: {said}{printed}", page.display());
+    printed.into_owned()
 }
 
 #[test]
@@ -181,6 +187,11 @@ fn the_programs_are_built_from_the_lines_above_them_and_run() {
     for (number, program) in programs.iter().enumerate() {
         let name = format!("program{number}");
         build(&workspace, &name, &program.page);
+        let tests = program.code.matches("#[test]").count();
+        if tests > 0 {
+            let printed = cargo("test", &workspace, &name, &program.page);
+            assert!(printed.contains(&format!("{tests} passed")), "{}: {printed}", program.page.display());
+        }
         if program.code.contains(SERVE) {
             build(&workspace, &caller(number), &program.page);
             for transport in ["tokio", "async-std", "smol", "blocking"] {

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# The figures of docs/choose.md that no other program prints:
+# The figures of docs/choose.md and http/README.md that no other program prints:
 #
 #   benches/choose.sh crates     crates in the dependency tree of each transport, itself included
 #   benches/choose.sh build      CPU seconds that its release build takes from nothing
 #   benches/choose.sh lines      its lines of code, without blank lines, comments and tests
 #   benches/choose.sh calls      system calls of 10,000 requests one after the other, by name
 #   benches/choose.sh race       requests per second and CPU time per request, each as a ratio to tokio's
+#   benches/choose.sh router     the same of an axum Router over httpfsm, as a ratio to axum's own serve
 #
 # `calls` needs strace and wrk, `race` wrk; both run target/release/httpfsm (cargo build --release -p httpfsm-server).
+# `router` needs wrk, and the release builds of httpfsm-benches and of benches/compare (`--features on-axum-router`) in one
+# folder, or AXUM is the path of on-axum-router.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target="${CARGO_TARGET_DIR:-$PWD/target}"
@@ -66,7 +69,7 @@ calls() {
 
 # In turn, round after round, so that what else the machine does befalls each alike.
 race() {
-  local rounds=5 load round transport
+  local rounds=5 load round transport first="${transports[0]}"
   for load in plain pipelined; do
     for ((round = 1; round <= rounds; round++)); do
       for transport in "${transports[@]}"; do
@@ -84,8 +87,8 @@ race() {
     done
   done
   echo
-  echo "load       transport   requests/s (least, median, most of $rounds rounds)   CPU per request, likewise; tokio is 1"
-  awk '$3 == "tokio" { rate[$1 $2] = $4; cpu[$1 $2] = $5 } { line[NR] = $0 }
+  echo "load       transport   requests/s (least, median, most of $rounds rounds)   CPU per request, likewise; $first is 1"
+  awk -v first="$first" '$3 == first { rate[$1 $2] = $4; cpu[$1 $2] = $5 } { line[NR] = $0 }
        END { for (n = 1; n <= NR; n++) { split(line[n], f, " ");
                printf "%s %s %.2f %.2f\n", f[1], f[3], f[4] / rate[f[1] f[2]], f[5] / cpu[f[1] f[2]] } }' \
     "$scratch/race" >"$scratch/ratios"
@@ -107,7 +110,12 @@ package() { # the arguments that select the transport's package
 
 start() { # transport, threads
   : >"$scratch/out" # the address of the one before is not to be taken for this one's
-  "$program" serve --app "${APP:-bench}" --transport "$1" --threads "$2" --port 0 >"$scratch/out" 2>/dev/null &
+  local command=("$program" serve --app "${APP:-bench}" --transport "$1" --threads "$2" --port 0)
+  case "$1" in
+    axum) command=("${AXUM:-$target/release/on-axum-router}") ;;
+    router) command=("$target/release/count" serve-router) ;;
+  esac
+  "${command[@]}" >"$scratch/out" 2>/dev/null &
   server=$!
   until address=$(sed -n 's/^listening on //p' "$scratch/out") && [ -n "$address" ]; do sleep 0.05; done
   address=${address%/}
@@ -138,8 +146,12 @@ LUA
 
 case "${1:-}" in
   crates | build | lines | calls | race) "$1" ;;
+  router)
+    transports=(axum router)
+    race
+    ;;
   *)
-    sed -n '2,10p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '2,13p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

@@ -16,6 +16,7 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 pub use future::HyperUpgradeFuture;
+use http::header::UPGRADE;
 use http::{Method, Request, Response, StatusCode};
 use httpfsm_http::Upgrade;
 #[cfg(doc)]
@@ -24,7 +25,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Gives each request that asks for an upgrade, and each `CONNECT`, an [`OnUpgrade`] among its extensions, in place of the
-/// [`Upgrade`] of httpfsm-http. Other requests are passed on untouched.
+/// [`Upgrade`] of httpfsm-http. Other requests are passed on untouched. So are those that offer HTTP/2 alone (`Upgrade: h2c`),
+/// as clients do with any request, which no service takes.
 ///
 /// hyper makes an `OnUpgrade` in its own connections only. So a connection of hyper is served over a pipe in memory, one for
 /// each of these requests. When the response of the service is 101, or 2xx to `CONNECT`, and has left, the bytes of the
@@ -84,6 +86,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if request.headers().get(UPGRADE).is_some_and(|names| names == "h2c") {
+            return HyperUpgradeFuture::plain(self.service.call(request));
+        }
         let Some(upgrade) = request.extensions_mut().remove::<Upgrade>() else {
             return HyperUpgradeFuture::plain(self.service.call(request));
         };

@@ -207,6 +207,11 @@ async fn other_requests_are_untouched() {
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: x\r\n\r\n";
     let response = ask(address, request).await;
     assert!(response.ends_with("\r\n\r\n[true, false] "), "{response}");
+    // As curl offers it with `--http2`.
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade, http2-settings\r\nUpgrade: h2c\r\n\
+                   HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    let response = ask(address, request).await;
+    assert!(response.ends_with("\r\n\r\n[false, true] "), "{response}");
 }
 
 #[tokio::test]

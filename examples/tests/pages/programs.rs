@@ -21,6 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What the programs have that send the body of a request back.
 const ECHO: &str = "(\"POST\", \"/echo\")";
 
+/// What the program has that expects the header of a proxy before HTTP, such a header, and the client that it names.
+const PROXIED: (&str, &[u8], &str) = (
+    "impl Preface for ProxyHeader",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x7f\0\0\x01\x0f\xa0\0\x50",
+    "203.0.113.7:4000",
+);
+
 /// How a block of dependencies begins.
 const DEPENDENCIES: &str = "[dependencies]\n";
 /// How a block with the place of a dependency begins.
@@ -216,7 +223,7 @@ fn call(path: &Path, transport: &str) {
     let mut stdout = BufReader::new(running.0.stdout.take().expect("a pipe"));
     let address = address(&mut stdout).unwrap_or_else(|| panic!("{transport} does not listen"));
     for _ in 0..2 {
-        let response = get(address);
+        let response = get(address, b"");
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{transport}: {response}");
         assert!(response.ends_with("\r\n\r\nYou asked for /.\n"), "{transport}: {response}");
     }
@@ -236,9 +243,12 @@ fn run(path: &Path, program: &PageProgram) -> bool {
     let mut stdout = BufReader::new(running.0.stdout.take().expect("a pipe"));
     let address = address(&mut stdout);
     if let Some(address) = address {
+        let (proxied, header, client) = PROXIED;
+        let is_proxied = program.code.contains(proxied);
         // Two requests: the program goes on after the first.
         for _ in 0..2 {
-            let response = get(address);
+            let response = get(address, if is_proxied { header } else { b"" });
+            assert!(!is_proxied || response.contains(client), "{}: {response}", page.display());
             assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{}: {response}", page.display());
             assert!(
                 response.contains("\r\nDate: ") && !response.contains(" 1970 "),
@@ -288,9 +298,10 @@ fn address(stdout: &mut BufReader<ChildStdout>) -> Option<SocketAddr> {
     first.strip_prefix("listening on ")?.trim_end().parse().ok()
 }
 
-fn get(address: SocketAddr) -> String {
+fn get(address: SocketAddr, header: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(header).expect("sent");
     stream.write_all(b"GET / HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n").expect("sent");
     let mut response = String::new();
     stream.read_to_string(&mut response).expect("a response and its end");

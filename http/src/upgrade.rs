@@ -10,7 +10,7 @@ use httpfsm::handler::{Control, UpgradeFuture};
 ///
 /// Give the future to a task of its own: the response must leave first.
 ///
-/// With the feature `axum` it is an extractor of axum's handlers, whose response is [`NoUpgrade`] where no upgrade is asked
+/// With the feature `axum` it is an extractor of axum's handlers, whose response is `NoUpgrade` where no upgrade is asked
 /// for; `Option<Upgrade>` is `None` there.
 ///
 /// ```

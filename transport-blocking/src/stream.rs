@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::poller::{READABLE, WRITABLE};
 use crate::readiness::Readiness;
@@ -61,6 +61,20 @@ impl<S: AsRef<Socket>, T: Watcher> WatchedSocket<S, T> {
         Self { socket: Some(socket), watcher }
     }
 
+    /// Ready, with what is known, where a system call may do something.
+    #[inline]
+    fn poll_ready(&self, cx: &Context<'_>, direction: u32) -> Poll<u32> {
+        loop {
+            let known = self.watcher.readiness().state();
+            if known & direction != 0 {
+                return Poll::Ready(known);
+            }
+            if !self.watcher.watch(direction, cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
     /// Makes the system call if it may do something. It does less than `wanted` bytes when there is no more to do.
     #[inline]
     fn poll_io(
@@ -74,13 +88,7 @@ impl<S: AsRef<Socket>, T: Watcher> WatchedSocket<S, T> {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         loop {
-            let known = self.watcher.readiness().state();
-            if known & direction == 0 {
-                if self.watcher.watch(direction, cx) {
-                    continue;
-                }
-                return Poll::Pending;
-            }
+            let known = ready!(self.poll_ready(cx, direction));
             match call(socket.as_ref()) {
                 Ok(bytes) => {
                     if bytes > 0 && bytes < wanted {
@@ -102,6 +110,12 @@ impl<S: AsRef<Socket> + Send + Unpin + 'static, T: Watcher> Wire for WatchedSock
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll_io(cx, READABLE, buffer.len(), |socket| socket.read(buffer))
+    }
+
+    #[inline]
+    fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // A socket that was taken out fails as it is read.
+        if self.socket.is_none() { Poll::Ready(()) } else { self.poll_ready(cx, READABLE).map(drop) }
     }
 
     #[inline]

@@ -49,6 +49,10 @@ impl<W: Wire> Wire for Buffering<W> {
         self.inner.poll_read(cx, buffer)
     }
 
+    fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_read_ready(cx)
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.held.len() >= CAPACITY {
             ready!(self.poll_flush(cx))?;

@@ -218,6 +218,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn receive(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> Poll<bool> {
         let most = self.input_limit(wake_up);
         let Some(wire) = &mut self.wire else { return Poll::Pending };
+        if wire.poll_read_ready(cx).is_pending() {
+            return Poll::Pending;
+        }
         let (buffer, tape) = self.channel.spare();
         let most = most.min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();

@@ -59,6 +59,11 @@ impl<W: Wire> Wire for Stack<W> {
     }
 
     #[inline]
+    fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        either!(self, wire => wire.poll_read_ready(cx))
+    }
+
+    #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         either!(self, wire => wire.poll_write(cx, bytes))
     }

@@ -26,6 +26,14 @@ pub trait Wire: Send + Unpin + 'static {
     /// them, before the first and behind the last, it is the peer's end, as 0 bytes are: many clients of TLS close so.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
+    /// Ready where [`poll_read`](Self::poll_read) may do something. `Pending` registers the task's waker as that does: for a
+    /// wire that knows from events what may be read, and saves whoever drives it the way there. By default it is ready,
+    /// which says nothing.
+    #[inline]
+    fn poll_read_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
     /// Writes some of `bytes`, which is not empty.
     ///
     /// # Errors

@@ -5,8 +5,10 @@
 mod faulty;
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use httpfsm::config::{Bodies, ServerConfig};
@@ -40,6 +42,49 @@ fn a_wire_that_fails_ends_its_connection_and_gives_everything_back() {
             assert_eq!(service.held(), Held::default(), "{fault:?}: {request:?}");
         }
     }
+}
+
+/// A wire that tells when its request may be read, and must not be read before.
+struct Tells {
+    is_ready: Arc<AtomicBool>,
+    request: &'static [u8],
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wire for Tells {
+    fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        assert!(self.is_ready.swap(false, Ordering::Relaxed), "it is read in vain");
+        Poll::Ready(io::Read::read(&mut self.request, buffer))
+    }
+
+    fn poll_read_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_ready.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.written.lock().unwrap().extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn reset(&mut self) {}
+}
+
+#[test]
+fn a_wire_that_tells_what_may_be_read_is_read_then() {
+    let service = service(ServerConfig::default(), Inline);
+    let (is_ready, written) = (Arc::default(), Arc::default());
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let wire = Tells { is_ready: Arc::clone(&is_ready), request, written: Arc::clone(&written) };
+    let mut driver = service.connect(wire, Peer::Unix(None), Peer::Unix(None)).unwrap();
+    assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
+    assert!(written.lock().unwrap().is_empty());
+    is_ready.store(true, Ordering::Relaxed);
+    assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
+    assert!(written.lock().unwrap().starts_with(b"HTTP/1.1 200 "));
 }
 
 struct NoThreads;

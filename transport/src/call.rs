@@ -17,6 +17,7 @@ pub struct Call(Option<Arc<dyn CallFunction>>);
 
 impl Call {
     /// Calls the function, on a thread that may block. It is not called if nobody waits for its response any more.
+    #[inline]
     pub fn run(mut self) {
         if let Some(place) = self.0.take() {
             place.call();
@@ -51,24 +52,20 @@ pub(crate) struct CallPlace<F> {
     progress: Mutex<CallProgress>,
 }
 
+#[derive(Default)]
 struct CallProgress {
-    stage: CallStage,
-    waker: Option<Waker>,
-}
-
-enum CallStage {
-    /// There is no call, or nobody waits for its response.
-    Free,
-    Called(Request, KeptPlace),
-    Running,
+    /// What the function is to be called with, until it is called.
+    request: Option<(Request, KeptPlace)>,
     /// The response, or the text of a panic, which is known only where it happened.
-    Done(Result<Response, String>),
+    result: Option<Result<Response, String>>,
+    /// Nobody waits for the response any more.
+    is_cancelled: bool,
+    waker: Option<Waker>,
 }
 
 impl<F> CallPlace<F> {
     pub(crate) fn new(function: &Arc<F>) -> Arc<Self> {
-        let progress = CallProgress { stage: CallStage::Free, waker: None };
-        Arc::new(Self { function: Arc::clone(function), progress: Mutex::new(progress) })
+        Arc::new(Self { function: Arc::clone(function), progress: Mutex::default() })
     }
 
     /// Whether it may be used for another call.
@@ -78,50 +75,47 @@ impl<F> CallPlace<F> {
 
     /// The response is there already.
     pub(crate) fn respond(&self, response: Response) {
-        self.replace(CallStage::Done(Ok(response)));
+        lock(&self.progress).result = Some(Ok(response));
     }
 
-    fn replace(&self, stage: CallStage) -> CallStage {
-        std::mem::replace(&mut lock(&self.progress).stage, stage)
-    }
-
+    #[inline]
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Response> {
-        let done = waiting::poll(&self.progress, cx, |progress| match progress.stage {
-            CallStage::Done(_) => Ok(std::mem::replace(&mut progress.stage, CallStage::Free)),
-            _ => Err(&mut progress.waker),
+        let done = waiting::poll(&self.progress, cx, |progress| match progress.result.take() {
+            Some(result) => Ok(result),
+            None => Err(&mut progress.waker),
         });
         match done {
-            Poll::Ready(CallStage::Done(Ok(response))) => Poll::Ready(response),
-            Poll::Ready(CallStage::Done(Err(panic))) => panics::resume(panic),
-            Poll::Ready(_) | Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(response)) => Poll::Ready(response),
+            Poll::Ready(Err(panic)) => panics::resume(panic),
+            Poll::Pending => Poll::Pending,
         }
     }
 
     /// Nobody waits for the response any more. A call that has not begun is forgotten.
     pub(crate) fn cancel(&self) {
         let mut progress = lock(&self.progress);
-        let before = (std::mem::replace(&mut progress.stage, CallStage::Free), progress.waker.take());
+        progress.is_cancelled = true;
+        let before = (progress.request.take(), progress.result.take(), progress.waker.take());
         drop(progress);
         // The application's request or response, and a waker that may be the application's.
         panics::discard(before);
     }
 
+    #[inline]
     fn finish(&self, result: Result<Response, String>) {
         let mut progress = lock(&self.progress);
-        if let CallStage::Running | CallStage::Called(..) = progress.stage {
-            let before = std::mem::replace(&mut progress.stage, CallStage::Done(result));
-            let waker = progress.waker.take();
+        if progress.is_cancelled {
             drop(progress);
-            panics::discard(before);
-            if let Some(waker) = waker {
-                panics::wake(waker);
-            }
-            return;
+            // Nobody takes it.
+            let _blocking = BlockingScope::begin();
+            return panics::discard(result);
         }
+        progress.result = Some(result);
+        let waker = progress.waker.take();
         drop(progress);
-        // Nobody takes it.
-        let _blocking = BlockingScope::begin();
-        panics::discard(result);
+        if let Some(waker) = waker {
+            panics::wake(waker);
+        }
     }
 }
 
@@ -133,7 +127,7 @@ where
     /// A call of the function with `request`, to be run once.
     pub(crate) fn begin(self: &Arc<Self>, request: Request) -> Call {
         let place = request.keep_place();
-        self.replace(CallStage::Called(request, place));
+        lock(&self.progress).request = Some((request, place));
         Call(Some(Arc::<Self>::clone(self)))
     }
 }
@@ -144,15 +138,8 @@ where
     R: IntoResponse,
 {
     fn call(&self) {
-        let mut progress = lock(&self.progress);
-        let (request, place) = match std::mem::replace(&mut progress.stage, CallStage::Running) {
-            CallStage::Called(request, place) => (request, place),
-            other => {
-                progress.stage = other;
-                return;
-            }
-        };
-        drop(progress);
+        let called = lock(&self.progress).request.take();
+        let Some((request, place)) = called else { return };
         let blocking = BlockingScope::begin();
         let result = panics::catch(|| {
             let response = (self.function)(request).into_response();
@@ -165,6 +152,9 @@ where
     }
 
     fn abandon(&self) {
+        let called = lock(&self.progress).request.take();
+        // The drop is the application's code, too.
+        panics::discard(called);
         self.finish(Err("The function was dropped before it ran.".to_owned()));
     }
 }

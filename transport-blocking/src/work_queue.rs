@@ -65,7 +65,8 @@ impl<T, F> WorkQueue<T, F> {
             return Err(task);
         }
         state.tasks.push_back(task);
-        Ok(self.publish(state))
+        self.publish(state);
+        Ok(self.is_neglected())
     }
 
     /// # Errors
@@ -77,7 +78,8 @@ impl<T, F> WorkQueue<T, F> {
             return Err(function);
         }
         state.functions.push_back(function);
-        Ok(self.publish(state))
+        self.publish(state);
+        Ok(self.is_neglected())
     }
 
     /// For a worker that has nothing else to do. There may be more, for others.
@@ -89,19 +91,19 @@ impl<T, F> WorkQueue<T, F> {
         let may_run = state.running < self.most_functions && !state.functions.is_empty();
         // There may always be tasks.
         let is_its_turn = may_run && state.passed >= TASKS;
-        let taken = match if is_its_turn { None } else { state.tasks.pop_front() } {
-            Some(task) => {
-                state.passed += u32::from(may_run);
-                Taken::Task(task)
-            }
-            None if may_run => {
-                let Some(function) = state.functions.pop_front() else { return (None, false) };
-                (state.running, state.passed) = (state.running + 1, 0);
-                Taken::Function(function)
-            }
-            None => return (None, false),
+        let task = if is_its_turn { None } else { state.tasks.pop_front() };
+        let taken = if let Some(task) = task {
+            state.passed += u32::from(may_run);
+            Some(Taken::Task(task))
+        } else if may_run {
+            (state.running, state.passed) = (state.running + 1, 0);
+            state.functions.pop_front().map(Taken::Function)
+        } else {
+            None
         };
-        (Some(taken), self.publish(state))
+        self.publish(state);
+        let wakes = taken.is_some() && self.is_neglected();
+        (taken, wakes)
     }
 
     /// A worker is about to run `function`, and has `next` to poll, which does not wait for its end. `Some`: the function
@@ -116,30 +118,28 @@ impl<T, F> WorkQueue<T, F> {
             state.functions.extend(function.take());
         }
         // Without either it has nothing else to do than to look here.
-        let wakes = runs || next.is_some();
-        state.tasks.extend(next);
-        (function, if wakes { self.publish(state) } else { self.keep(state) })
+        let goes_on = runs || next.is_some();
+        if let Some(next) = next {
+            state.tasks.push_back(next);
+        }
+        self.publish(state);
+        (function, goes_on && self.is_neglected())
     }
 
     /// A function is over. `goes_on`: its worker has something else to do before it looks here again.
     pub(crate) fn end_function(&self, goes_on: bool) -> Wakes {
         let mut state = lock(&self.state);
         state.running -= 1;
-        if goes_on { self.publish(state) } else { self.keep(state) }
+        self.publish(state);
+        goes_on && self.is_neglected()
     }
 
-    /// Says how much there is. A worker is to be woken for it.
-    fn publish(&self, state: MutexGuard<'_, State<T, F>>) -> Wakes {
-        self.keep(state);
-        self.is_neglected()
-    }
-
-    /// Says how much there is. This worker looks next.
-    fn keep(&self, state: MutexGuard<'_, State<T, F>>) -> Wakes {
+    /// Says how much there is.
+    #[inline]
+    fn publish(&self, state: MutexGuard<'_, State<T, F>>) {
         let free = self.most_functions.saturating_sub(state.running);
         let takes = state.tasks.len() + state.functions.len().min(free);
         self.sleepers.set_queued(if state.is_closed { usize::MAX } else { takes });
-        false
     }
 
     /// Whether there is something to take, and a worker sleeps that is to be woken for it now: for a worker that does
@@ -188,7 +188,7 @@ impl<T, F> WorkQueue<T, F> {
         let mut state = lock(&self.state);
         state.is_closed = true;
         let is_last = state.workers == 0;
-        self.keep(state);
+        self.publish(state);
         is_last
     }
 

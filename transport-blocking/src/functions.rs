@@ -16,23 +16,25 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        match here::pool() {
-            Some(pool) if !may_block() => pool.submit(Work::Function(work)),
-            _ => work(),
-        }
+        begin(Work::Function(work));
         Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        match here::pool() {
-            Some(pool) if !may_block() => pool.submit(Work::Call(call)),
-            _ => call.run(),
-        }
+        begin(Work::Call(call));
         Ok(())
     }
 
     fn is_scarce(&self) -> bool {
         true
+    }
+}
+
+#[inline]
+fn begin(work: Work) {
+    let left = if may_block() { Some(work) } else { here::submit(work) };
+    if let Some(work) = left {
+        work.run();
     }
 }
 
@@ -45,7 +47,7 @@ impl Spawner for Files {
         if may_block() {
             work();
         } else {
-            self.0.submit(Work::Function(work));
+            here::submit_to(&self.0, Work::Function(work));
         }
         Ok(())
     }

@@ -1,116 +1,159 @@
 //! What a thread knows of the pool that it belongs to, and what a worker is to do next.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use httpfsm_transport::catch_panic;
+use httpfsm_transport::{catch_panic, may_block};
 
 use crate::pool::{Pool, Work};
 use crate::task::Task;
 
-#[derive(Default)]
 struct Here {
-    pool: RefCell<Option<Arc<Pool>>>,
-    /// The pool whose worker this is.
-    worker_of: Cell<Option<*const Pool>>,
+    pool: OnceCell<Arc<Pool>>,
+    /// This is one of its workers.
+    is_worker: Cell<bool>,
+    own: OwnWork,
+}
+
+/// What a worker does before it takes what any worker may take.
+pub(crate) struct OwnWork {
     next: Cell<Option<Arc<Task>>>,
     function: Cell<Option<Work>>,
-    keeping: Cell<bool>,
+    keeps_woken: Cell<bool>,
 }
 
 thread_local! {
-    static HERE: Here = Here::default();
+    static HERE: Here = const { Here { pool: OnceCell::new(), is_worker: Cell::new(false), own: OwnWork::new() } };
 }
 
 /// The pool that this thread belongs to.
 pub(crate) fn pool() -> Option<Arc<Pool>> {
-    HERE.try_with(|here| here.pool.borrow().clone()).ok().flatten()
+    HERE.try_with(|here| here.pool.get().cloned()).ok().flatten()
 }
 
-/// Makes this thread one of the pool, but none of its workers.
+/// Makes this thread one of the pool, but none of its workers. A thread belongs to one pool as long as it lives.
 pub(crate) fn join(pool: &Arc<Pool>) {
-    HERE.with(|here| here.pool.replace(Some(Arc::clone(pool))));
+    HERE.with(|here| drop(here.pool.set(Arc::clone(pool))));
 }
 
-/// Makes this thread a worker.
-pub(crate) fn begin(pool: &Arc<Pool>) {
+/// Makes this thread a worker while it runs `work`.
+pub(crate) fn work(pool: &Arc<Pool>, work: impl FnOnce(&OwnWork)) {
     join(pool);
-    HERE.with(|here| here.worker_of.set(Some(Arc::as_ptr(pool))));
-}
-
-/// It is none any more.
-pub(crate) fn end() {
-    let (next, function) = HERE.with(|here| {
-        here.worker_of.set(None);
-        (here.next.take(), here.function.take())
+    HERE.with(|here| {
+        here.is_worker.set(true);
+        work(&here.own);
+        here.is_worker.set(false);
+        here.own.discard();
     });
-    if let Some(next) = next {
-        next.discard()
-    }
-    // The application's code, whose panic would end the process where the thread drops what it has.
-    let _ = catch_panic(|| drop(function));
-}
-
-/// Whether what is woken now is this worker's next: it comes to it soon, whatever the code does that wakes.
-#[inline]
-pub(crate) fn is_keeping() -> bool {
-    HERE.try_with(|here| here.keeping.get()).unwrap_or(false)
-}
-
-/// Runs what does not panic, and is followed by this worker's next.
-pub(crate) fn keeping<T>(run: impl FnOnce() -> T) -> T {
-    HERE.with(|here| here.keeping.set(true));
-    let output = run();
-    HERE.with(|here| here.keeping.set(false));
-    output
 }
 
 /// Keeps the task for this thread, if it is a worker of its pool and has nothing else to do.
 #[inline]
 pub(crate) fn keep_next(task: Arc<Task>) -> Option<Arc<Task>> {
+    keep_if(task, |_| true)
+}
+
+/// The same for a task that is woken by what is followed by this worker's next: it comes to the task soon.
+#[inline]
+pub(crate) fn keep_woken(task: Arc<Task>) -> Option<Arc<Task>> {
+    keep_if(task, |own| own.keeps_woken.get() && !may_block())
+}
+
+#[inline]
+fn keep_if(task: Arc<Task>, keeps: impl FnOnce(&OwnWork) -> bool) -> Option<Arc<Task>> {
     let mut task = Some(task);
     let _ = HERE.try_with(|here| {
-        let is_own = here.worker_of.get().is_some_and(|pool| {
-            task.as_ref().is_some_and(|task| std::ptr::eq(pool, Arc::as_ptr(task.pool())))
-        });
-        if is_own {
-            let before = here.next.replace(task.take());
-            task = before;
+        if task.as_ref().is_some_and(|task| here.is_worker_of(task.pool())) && keeps(&here.own) {
+            task = here.own.next.replace(task.take());
         }
     });
     task
 }
 
-/// Keeps the function for this thread, if it is a worker of the pool and has no other to run.
-pub(crate) fn keep_function(pool: &Arc<Pool>, function: Work) -> Option<Work> {
+/// Has the pool run the function. This thread, if it is a worker of it, does so right after what it polls.
+pub(crate) fn submit_to(pool: &Arc<Pool>, function: Work) {
     let mut function = Some(function);
     let _ = HERE.try_with(|here| {
-        if here.worker_of.get() == Some(Arc::as_ptr(pool)) {
-            let before = here.function.replace(function.take());
-            function = before;
+        if here.is_worker_of(pool) {
+            function = here.own.function.replace(function.take());
         }
+    });
+    function.into_iter().for_each(|function| pool.share_function(function));
+}
+
+/// The same for the pool of this thread; `Some` if it belongs to none.
+#[inline]
+pub(crate) fn submit(function: Work) -> Option<Work> {
+    let mut function = Some(function);
+    let _ = HERE.try_with(|here| {
+        let Some(pool) = here.pool.get() else { return };
+        if here.is_worker.get() {
+            function = here.own.function.replace(function.take());
+        }
+        function.take().into_iter().for_each(|function| pool.share_function(function));
     });
     function
 }
 
-/// What this worker is to poll next.
-#[inline]
-pub(crate) fn next() -> Option<Arc<Task>> {
-    HERE.with(|here| here.next.take())
+impl Here {
+    #[inline]
+    fn is_worker_of(&self, pool: &Arc<Pool>) -> bool {
+        self.is_worker.get() && self.pool.get().is_some_and(|own| Arc::ptr_eq(own, pool))
+    }
 }
 
-#[inline]
-pub(crate) fn has_next() -> bool {
-    HERE.with(|here| {
-        let next = here.next.take();
+impl OwnWork {
+    const fn new() -> Self {
+        Self { next: Cell::new(None), function: Cell::new(None), keeps_woken: Cell::new(false) }
+    }
+
+    /// Keeps the task, and gives back the one that was kept before.
+    #[inline]
+    pub(crate) fn keep_next(&self, task: Arc<Task>) -> Option<Arc<Task>> {
+        self.next.replace(Some(task))
+    }
+
+    /// What this worker is to poll next.
+    #[inline]
+    pub(crate) fn take_next(&self) -> Option<Arc<Task>> {
+        self.next.take()
+    }
+
+    #[inline]
+    pub(crate) fn has_next(&self) -> bool {
+        let next = self.next.take();
         let is_some = next.is_some();
-        here.next.set(next);
+        self.next.set(next);
         is_some
-    })
-}
+    }
 
-/// What it is to run next.
-#[inline]
-pub(crate) fn function() -> Option<Work> {
-    HERE.with(|here| here.function.take())
+    /// What it is to run next.
+    #[inline]
+    pub(crate) fn take_function(&self) -> Option<Work> {
+        self.function.take()
+    }
+
+    /// Runs what is followed by this worker's next. What it wakes is that, unless it may block.
+    #[inline]
+    pub(crate) fn keeping_woken<T>(&self, run: impl FnOnce() -> T) -> T {
+        struct End<'a>(&'a Cell<bool>);
+        impl Drop for End<'_> {
+            fn drop(&mut self) {
+                self.0.set(false);
+            }
+        }
+        self.keeps_woken.set(true);
+        let _end = End(&self.keeps_woken);
+        run()
+    }
+
+    /// It works no more.
+    fn discard(&self) {
+        if let Some(next) = self.next.take() {
+            next.discard();
+        }
+        let function = self.function.take();
+        // The application's code, whose panic would end the process where the thread drops what it has.
+        let _ = catch_panic(|| drop(function));
+    }
 }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
 
-use httpfsm_transport::{Call, catch_panic, may_block};
+use httpfsm_transport::{Call, catch_panic};
 use slab::Slab;
 use smallvec::SmallVec;
 
 use crate::duty::Duty;
-use crate::here;
+use crate::here::{self, OwnWork};
 use crate::lock::lock;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
 use crate::task::Task;
@@ -32,7 +32,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    fn run(self) {
+    pub(crate) fn run(self) {
         match self {
             Self::Call(call) => call.run(),
             Self::Function(function) => function(),
@@ -122,10 +122,9 @@ impl Pool {
     /// own worker.
     #[inline]
     pub(crate) fn push(task: Arc<Task>) {
-        if here::is_keeping() && !may_block() {
-            return Self::push_next(task);
+        if let Some(task) = here::keep_woken(task) {
+            Arc::clone(task.pool()).share(task);
         }
-        Arc::clone(task.pool()).share(task);
     }
 
     /// Has a worker poll the task: this one, if it is one, and before all others.
@@ -152,14 +151,9 @@ impl Pool {
         }
     }
 
-    /// Has a worker run the function. This one, if it is one, does so right after what it polls.
-    pub(crate) fn submit(self: &Arc<Self>, function: Work) {
-        if let Some(function) = here::keep_function(self, function) {
-            self.share_function(function);
-        }
-    }
-
-    fn share_function(&self, function: Work) {
+    /// Has any worker run the function.
+    #[cold]
+    pub(crate) fn share_function(&self, function: Work) {
         match self.queue.push_function(function) {
             Ok(wakes) => self.wake_if(wakes),
             // The drop is the application's code, which may come back here.
@@ -193,12 +187,12 @@ impl Pool {
     }
 
     fn work(self: &Arc<Self>, poller: &Poller) {
-        here::begin(self);
-        self.duty.begin();
-        let mut events = Events::new();
-        // A mistake of ours in there costs what it was made in.
-        while catch_panic(|| self.work_on(poller, &mut events)).is_err() {}
-        here::end();
+        here::work(self, |own| {
+            self.duty.begin();
+            let mut events = Events::new();
+            // A mistake of ours in there costs what it was made in.
+            while catch_panic(|| self.work_on(poller, own, &mut events)).is_err() {}
+        });
         if self.queue.leave() {
             return self.end();
         }
@@ -206,45 +200,45 @@ impl Pool {
         poller.wake();
     }
 
-    fn work_on(&self, poller: &Poller, events: &mut Events) {
+    fn work_on(&self, poller: &Poller, own: &OwnWork, events: &mut Events) {
         let mut turns = 0;
         loop {
             turns += 1;
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
-                here::next().into_iter().for_each(|task| self.share(task));
+                own.take_next().into_iter().for_each(|task| self.share(task));
             }
-            if let Some(task) = here::next() {
+            if let Some(task) = own.take_next() {
                 task.poll();
             } else if !self.queue.is_empty() {
                 let (taken, wakes) = self.queue.take();
                 self.wake_if(wakes);
                 match taken {
                     Some(Taken::Task(task)) => task.poll(),
-                    Some(Taken::Function(function)) => self.run(function),
+                    Some(Taken::Function(function)) => self.run(own, function),
                     Some(Taken::Closed) => return,
                     None => {}
                 }
             } else {
                 turns = TURNS;
             }
-            if let Some(function) = here::function() {
-                self.run_own(function);
+            if let Some(function) = own.take_function() {
+                self.run_own(own, function);
             }
             if turns >= TURNS {
                 turns = 0;
-                self.wait(poller, events);
+                self.wait(poller, own, events);
             }
         }
     }
 
     /// Waits for events, but not while there is something to do.
-    fn wait(&self, poller: &Poller, events: &mut Events) {
+    fn wait(&self, poller: &Poller, own: &OwnWork, events: &mut Events) {
         // What is queued may be known to this worker alone. Where nobody else waits, those on duty may all be blocked.
-        let is_spare = || self.queue.is_empty() && !here::has_next() && self.queue.sleepers().look().0 > 0;
+        let is_spare = || self.queue.is_empty() && !own.has_next() && self.queue.sleepers().look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
             self.duty.leave(self.queue.sleepers());
         }
-        let sleeps = self.queue.lie_down() && !here::has_next();
+        let sleeps = self.queue.lie_down() && !own.has_next();
         let waited = poller.wait(events, sleeps);
         if self.queue.get_up() {
             self.duty.note_all_busy();
@@ -267,29 +261,32 @@ impl Pool {
         if is_woken {
             self.queue.note_wake_up();
         }
-        told.into_iter().for_each(|(task, news)| task.note(news));
+        for (task, news) in told {
+            let woken = own.keeping_woken(|| task.note(news));
+            woken.and_then(|task| own.keep_next(task)).into_iter().for_each(|task| self.share(task));
+        }
         // This worker has something else to do before what is queued, for which it may have been woken.
-        if here::has_next() {
+        if own.has_next() {
             self.wake_if(self.queue.is_neglected());
         }
     }
 
     /// Runs a function that a task of this worker has called, unless others wait for their turn.
-    fn run_own(&self, function: Work) {
-        let (function, wakes) = self.queue.begin_function(function, here::next());
+    fn run_own(&self, own: &OwnWork, function: Work) {
+        let (function, wakes) = self.queue.begin_function(function, own.take_next());
         self.wake_if(wakes);
         if let Some(function) = function {
-            self.run(function);
+            self.run(own, function);
         }
     }
 
     /// Runs a function that counts as running.
-    fn run(&self, function: Work) {
+    fn run(&self, own: &OwnWork, function: Work) {
         self.duty.end();
         // Functions catch their own panics; this is for the drop of what they hold.
-        let _ = here::keeping(|| catch_panic(|| function.run()));
+        let _ = own.keeping_woken(|| catch_panic(|| function.run()));
         self.duty.begin();
-        let wakes = self.queue.end_function(here::has_next());
+        let wakes = self.queue.end_function(own.has_next());
         self.wake_if(wakes);
     }
 

@@ -9,7 +9,6 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use httpfsm_transport::catch_panic;
 
-use crate::here;
 use crate::lock::lock;
 use crate::poller::{READABLE, WRITABLE};
 use crate::pool::Pool;
@@ -92,16 +91,14 @@ impl Task {
         self.readiness.note_others(direction)
     }
 
-    /// An event of the socket.
+    /// An event of the socket. Gives the task back if it is to be polled for it.
     #[inline]
-    pub(crate) fn note(self: Arc<Self>, news: u32) {
+    pub(crate) fn note(self: Arc<Self>, news: u32) -> Option<Arc<Self>> {
         let change = self.readiness.note(news);
         if change.others_wait {
             self.wake_others(news);
         }
-        if change.is_news && self.state.wake() {
-            Pool::push_next(self);
-        }
+        (change.is_news && self.state.wake()).then_some(self)
     }
 
     #[cold]
@@ -112,9 +109,7 @@ impl Task {
         let writer = if news & WRITABLE == 0 { None } else { waiting.writer.take() };
         drop(others);
         // Some are of the application's making: what fails in there is not to end a worker.
-        here::keeping(|| {
-            reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())))
-        });
+        reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
     }
 
     /// The socket is closed, and no event will tell of it.

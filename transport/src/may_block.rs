@@ -15,6 +15,7 @@ thread_local! {
 ///
 /// A driver that is polled within such work serves others, too.
 #[must_use]
+#[inline]
 pub fn may_block() -> bool {
     BLOCKS.get().is_some_and(|drives| drives == worker::drives())
 }

@@ -50,6 +50,19 @@ impl AtomicUsize {
         before
     }
 
+    pub(crate) fn compare_exchange(
+        &self,
+        current: usize,
+        new: usize,
+        set: Ordering,
+        fetch: Ordering,
+    ) -> Result<usize, usize> {
+        let fetch = if is_sequential(fetch) { Ordering::Acquire } else { fetch };
+        let before = self.0.compare_exchange(current, new, set, fetch);
+        fence_if(is_sequential(set));
+        before
+    }
+
     pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
         let before = self.0.fetch_sub(value, order);
         fence_if(is_sequential(order));

@@ -1,5 +1,6 @@
-//! No wake-up is lost on the workers of the blocking transport: its modules that decide who is woken and who polls, in each
-//! order in which threads can come to them, and with each value that the processor may show to them.
+//! No wake-up is lost on the workers of the blocking transport, and no permit to wait: the modules that decide who is woken,
+//! who polls and who may wait, in each order in which threads can come to them, and with each value that the processor may
+//! show to them.
 //!
 //! The modules are the transport's own files. What stands around them there, sockets and futures, is modelled here. Where
 //! something is lost, somebody waits for ever, which loom reports; it also tells the order.
@@ -18,6 +19,7 @@ use std::time::Instant;
 
 mod atomic;
 mod lock;
+mod permits_model;
 mod pool;
 mod readiness_model;
 mod run_state_model;
@@ -25,6 +27,8 @@ mod workers;
 
 #[path = "../../../transport-blocking/src/duty.rs"]
 mod duty;
+#[path = "../../../transport/src/permits.rs"]
+mod permits;
 #[path = "../../../transport-blocking/src/readiness.rs"]
 mod readiness;
 #[path = "../../../transport-blocking/src/run_state.rs"]
@@ -38,7 +42,8 @@ const PREEMPTIONS: usize = 2;
 
 fn main() {
     let only = std::env::args().nth(1).unwrap_or_default();
-    for (name, model) in run_state_model::MODELS.iter().chain(readiness_model::MODELS) {
+    let of_parts = [run_state_model::MODELS, readiness_model::MODELS, permits_model::MODELS];
+    for (name, model) in of_parts.into_iter().flatten() {
         check(name, &only, PREEMPTIONS, model);
     }
     for (name, model) in workers::MODELS {

@@ -162,7 +162,8 @@ impl Pool {
 
     /// `Pool::wait`.
     fn wait(&self, worker: &mut Worker) {
-        let is_spare = || worker.next.is_none() && self.queue.sleepers().look().0 > 0;
+        let is_spare =
+            || self.queue.is_empty() && worker.next.is_none() && self.queue.sleepers().look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
             self.duty.leave(self.queue.sleepers());
         }

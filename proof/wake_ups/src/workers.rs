@@ -76,6 +76,18 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
         const FILE: Function = Function { name: 3, blocks_for: 0, then: &[] };
         run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.share_function(FILE)]);
     }),
+    (
+        "a function that may not run yet, and is called before its worker looks at sockets, runs later",
+        |workers, on_duty| {
+            // In the fourth turn, after which a worker looks.
+            const FOURTH: Task = Task { calls: &[Function { name: 7, blocks_for: 0, then: &[] }], ..task(6) };
+            const THIRD: Task = Task { again: &[FOURTH], ..task(5) };
+            const SECOND: Task = Task { again: &[THIRD], ..task(4) };
+            const FIRST: Task = Task { again: &[SECOND], ..task(3) };
+            const HOLDS: Task = Task { calls: &[Function { name: 2, blocks_for: 6, then: &[] }], ..task(1) };
+            run(workers, on_duty, 7, &[|pool: &Pool| pool.event(HOLDS), |pool| pool.event(FIRST)]);
+        },
+    ),
     ("no more functions run than may, and each does", |workers, on_duty| {
         const CALL: [Task; 2] = [
             Task { calls: &[Function { name: 2, blocks_for: 0, then: &[] }], ..task(1) },

@@ -33,6 +33,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::num::NonZero;
 
 pub use crate::channel::ChannelStats;
 use crate::config::ServerConfig;
@@ -46,13 +47,13 @@ pub use table::{Action, Event, Internal, MACHINE, REFUSALS, ROWS, State};
 
 /// The number of a channel, unique for the life of its server. The first is 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ChannelId(u64);
+pub struct ChannelId(NonZero<u64>);
 
 impl ChannelId {
     /// The number, as in the channel's name.
     #[must_use]
     pub const fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The outputs that were not taken yet.
 
+use alloc::boxed::Box;
+
 use crate::error::{BodyError, RequestError, Rule};
 use crate::fsm::{Direction, Label};
 
@@ -88,18 +90,26 @@ pub(super) struct Outbox {
     pending: u16,
     /// How many `RefusedBusy` were not taken.
     busy: u32,
+    /// Few channels have any.
+    errors: Option<Box<Errors>>,
+}
+
+/// What the last refusal, and the last failure of a body, was for.
+#[derive(Debug)]
+struct Errors {
     refusal: RequestError,
     body_error: BodyError,
 }
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self {
-            pending: OutputKind::HttpChannelOpened.bit(),
-            busy: 0,
-            refusal: RequestError::new(Rule::RequestLine, 0),
-            body_error: BodyError::Closed,
-        }
+        Self { pending: OutputKind::HttpChannelOpened.bit(), busy: 0, errors: None }
+    }
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self { refusal: RequestError::new(Rule::RequestLine, 0), body_error: BodyError::Closed }
     }
 }
 
@@ -110,22 +120,24 @@ impl Outbox {
     }
 
     /// What [`RefuseRequest`](super::Action::RefuseRequest) and [`RefuseBody`](super::Action::RefuseBody) respond to.
+    #[cold]
     pub(super) fn note_refusal(&mut self, error: RequestError) {
-        self.refusal = error;
+        self.errors.get_or_insert_default().refusal = error;
     }
 
     /// Keeps the error for `BodyFailed`, an output that `RefuseBody` or `FailBody` of the same row puts.
+    #[cold]
     pub(super) fn note_body_error(&mut self, error: BodyError) {
-        self.body_error = error;
+        self.errors.get_or_insert_default().body_error = error;
     }
 
     pub(super) fn put_refusal(&mut self, error: RequestError) {
-        self.refusal = error;
+        self.note_refusal(error);
         self.put(OutputKind::Refused);
     }
 
     pub(super) fn put_body_failed(&mut self, error: BodyError) {
-        self.body_error = error;
+        self.note_body_error(error);
         self.put(OutputKind::BodyFailed);
     }
 
@@ -190,12 +202,14 @@ impl Outbox {
         OutputKind::ALL.get(bits.trailing_zeros() as usize).copied()
     }
 
+    #[cold]
     pub(super) fn refusal(&self) -> RequestError {
-        self.refusal
+        self.errors.as_deref().unwrap_or(&Errors::default()).refusal
     }
 
+    #[cold]
     pub(super) fn body_error(&self) -> BodyError {
-        self.body_error
+        self.errors.as_deref().unwrap_or(&Errors::default()).body_error
     }
 }
 

@@ -30,15 +30,22 @@ struct WriteEnds {
     reached: usize,
 }
 
+/// A content that stands in the output by reference, and is not empty.
+#[derive(Debug)]
+struct Large {
+    bytes: Bytes,
+    /// Where in `staged` it comes.
+    at: u32,
+}
+
 #[derive(Default)]
 pub(crate) struct OutputBuffer {
     /// Empty when all of it is sent, unless a large content is on its way.
     staged: Vec<u8>,
     /// Bytes of `staged` that are sent. `output_high_water` is at most 1 GiB, so there are never more.
     sent_of_staged: u32,
-    large: Bytes,
-    /// Where in `staged` the large content comes.
-    large_at: u32,
+    /// Boxed: an idle channel has none.
+    large: Option<Box<Large>>,
     /// Bytes that have left, in all.
     sent: u64,
     /// Where writes end: around interim heads. Few outputs have any.
@@ -59,8 +66,8 @@ impl fmt::Debug for OutputBuffer {
         f.debug_struct("OutputBuffer")
             .field("staged", &format_args!("{} bytes", self.staged.len()))
             .field("sent_of_staged", &self.sent_of_staged)
-            .field("large", &format_args!("{} bytes", self.large.len()))
-            .field("large_at", &self.large_at)
+            .field("large", &format_args!("{} bytes", self.large_len()))
+            .field("large_at", &self.large.as_ref().map(|large| large.at))
             .field("sent", &self.sent)
             .field("write_ends", &self.write_ends)
             .finish()
@@ -79,7 +86,7 @@ impl OutputBuffer {
     /// The end of what is staged.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
-        Mark { pending: self.staged.len() - self.sent_of_staged(), has_large: !self.large.is_empty() }
+        Mark { pending: self.staged.len() - self.sent_of_staged(), has_large: self.has_large() }
     }
 
     /// Takes back what was staged behind the mark.
@@ -87,7 +94,7 @@ impl OutputBuffer {
     pub(crate) fn roll_back(&mut self, mark: Mark) {
         self.staged.truncate(self.sent_of_staged() + mark.pending);
         if !mark.has_large {
-            self.large = Bytes::new();
+            self.large = None;
         }
         let position = self.position();
         if let Some(ends) = &mut self.write_ends {
@@ -102,16 +109,20 @@ impl OutputBuffer {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.staged.len() - self.sent_of_staged() + self.large.len()
+        self.staged.len() - self.sent_of_staged() + self.large_len()
+    }
+
+    fn large_len(&self) -> usize {
+        self.large.as_ref().map_or(0, |large| large.bytes.len())
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.staged.is_empty() && self.large.is_empty()
+        self.staged.is_empty() && self.large.is_none()
     }
 
     pub(crate) fn has_large(&self) -> bool {
-        !self.large.is_empty()
+        self.large.is_some()
     }
 
     /// Bytes that have left, since the channel opened.
@@ -143,7 +154,9 @@ impl OutputBuffer {
 
     /// The bytes that have left are no longer in `staged`.
     fn rebase(&mut self) {
-        self.large_at = self.large_at.saturating_sub(self.sent_of_staged);
+        if let Some(large) = &mut self.large {
+            large.at = large.at.saturating_sub(self.sent_of_staged);
+        }
         self.sent_of_staged = 0;
     }
 
@@ -171,10 +184,9 @@ impl OutputBuffer {
 
     /// Appends content: by reference if it is large and none is on its way, else by copy.
     pub(crate) fn push(&mut self, content: &Bytes) {
-        if content.len() >= BY_REFERENCE && self.large.is_empty() {
+        if content.len() >= BY_REFERENCE && self.large.is_none() {
             if let Ok(at) = u32::try_from(self.staged.len()) {
-                self.large = content.clone();
-                self.large_at = at;
+                self.large = Some(Box::new(Large { bytes: content.clone(), at }));
                 return;
             }
         }
@@ -184,7 +196,7 @@ impl OutputBuffer {
     /// The pending bytes that leave in one write, in order, in as many slices as fit; at most three are needed.
     #[inline]
     pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        if !self.large.is_empty() || self.write_ends.is_some() {
+        if self.large.is_some() || self.write_ends.is_some() {
             return self.several_slices(out);
         }
         match out.first_mut() {
@@ -196,15 +208,13 @@ impl OutputBuffer {
 
     /// All pending bytes, in order, whatever leaves in which write; pieces may be empty.
     pub(crate) fn pieces(&self) -> [&[u8]; 3] {
-        if self.large.is_empty() {
-            [part(&self.staged, self.sent_of_staged()..), &[], &[]]
-        } else {
-            let large_at = self.large_at as usize;
-            [
-                part(&self.staged, self.sent_of_staged()..large_at),
-                &self.large[..],
-                part(&self.staged, large_at..),
-            ]
+        match &self.large {
+            None => [part(&self.staged, self.sent_of_staged()..), &[], &[]],
+            Some(large) => {
+                let at = large.at as usize;
+                let before = part(&self.staged, self.sent_of_staged()..at);
+                [before, &large.bytes[..], part(&self.staged, at..)]
+            }
         }
     }
 
@@ -224,39 +234,44 @@ impl OutputBuffer {
 
     /// The first pending bytes.
     pub(crate) fn first(&self) -> &[u8] {
-        let first = if self.large.is_empty() {
-            part(&self.staged, self.sent_of_staged()..)
-        } else {
-            let before = part(&self.staged, self.sent_of_staged()..self.large_at as usize);
-            if before.is_empty() { &self.large[..] } else { before }
+        let first = match &self.large {
+            None => part(&self.staged, self.sent_of_staged()..),
+            Some(large) => {
+                let before = part(&self.staged, self.sent_of_staged()..large.at as usize);
+                if before.is_empty() { &large.bytes[..] } else { before }
+            }
         };
         up_to(self.write_len(), first)
     }
 
     /// `n` bytes have left; the caller has made sure that there are as many.
+    #[inline]
     pub(crate) fn advance(&mut self, n: usize) {
         self.sent += n as u64;
-        let mut rest = n;
-        if !self.large.is_empty() {
-            let before = rest.min(self.large_at as usize - self.sent_of_staged());
-            self.sent_of_staged += before as u32;
-            rest -= before;
-            let inside = rest.min(self.large.len());
-            self.large.advance(inside);
-            rest -= inside;
-            if self.large.is_empty() {
-                // Lets the reference go.
-                self.large = Bytes::new();
-            }
-        }
-        self.sent_of_staged += rest as u32;
-        if self.sent_of_staged() == self.staged.len() && self.large.is_empty() {
+        let behind = if self.large.is_some() { self.advance_large(n) } else { n };
+        self.sent_of_staged += behind as u32;
+        if self.sent_of_staged() == self.staged.len() && self.large.is_none() {
             self.staged.clear();
             self.sent_of_staged = 0;
         }
         if self.write_ends.is_some() {
             self.pass_write_ends();
         }
+    }
+
+    /// The same up to the end of the large content; how many of the bytes are behind it.
+    #[cold]
+    fn advance_large(&mut self, n: usize) -> usize {
+        let Some(large) = &mut self.large else { return n };
+        let before = n.min((large.at - self.sent_of_staged) as usize);
+        self.sent_of_staged += before as u32;
+        let inside = (n - before).min(large.bytes.len());
+        large.bytes.advance(inside);
+        if large.bytes.is_empty() {
+            // Lets the reference go.
+            self.large = None;
+        }
+        n - before - inside
     }
 
     #[cold]
@@ -273,7 +288,7 @@ impl OutputBuffer {
     pub(crate) fn clear(&mut self) {
         self.staged.clear();
         self.sent_of_staged = 0;
-        self.large = Bytes::new();
+        self.large = None;
         self.write_ends = None;
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::format;
+use std::num::NonZero;
 use std::string::{String, ToString};
 use std::time::Duration;
 use std::vec;
@@ -67,6 +68,10 @@ fn peer(text: &str) -> Peer {
     Peer::Ip(text.parse().expect("an address"))
 }
 
+fn id(n: u64) -> ChannelId {
+    ChannelId(NonZero::new(n).expect("the first is 1"))
+}
+
 /// What happened on the way.
 #[derive(Default)]
 struct Coverage {
@@ -86,10 +91,8 @@ fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Coverage) {
         Move::ProxyConnect(from) => {
             ServerInput::ProxyConnected { peername: peer(from), sockname: peer("192.0.2.9:80") }
         }
-        Move::Name(n, peername) => ServerInput::PeerNamed { channel: ChannelId(n), peername: peer(peername) },
-        Move::Close(n) => {
-            ServerInput::HttpChannelClosed { channel: ChannelId(n), stats: ChannelStats::default() }
-        }
+        Move::Name(n, peername) => ServerInput::PeerNamed { channel: id(n), peername: peer(peername) },
+        Move::Close(n) => ServerInput::HttpChannelClosed { channel: id(n), stats: ChannelStats::default() },
         Move::GoOut => ServerInput::GoOut,
         Move::ListenersClosed => ServerInput::ListenersClosed,
         Move::Tick => ServerInput::Tick,

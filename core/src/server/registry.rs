@@ -1,10 +1,11 @@
 //! What the actions of a server work on. It knows nothing of states.
 
 use alloc::borrow::Cow;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::sync::Arc;
 use core::net::{IpAddr, Ipv6Addr};
+use core::num::NonZero;
 
 use super::table::{Action, Internal};
 use super::{ChannelId, ChannelStats, NotAdmitted, ServerInput, ServerOutput, ServerStats};
@@ -18,8 +19,10 @@ use crate::time::Moment;
 pub(super) struct Registry {
     config: Arc<ServerConfig>,
     name: Cow<'static, str>,
-    /// The open channels, each with the host that it counts for.
-    channels: BTreeMap<ChannelId, Option<IpAddr>>,
+    /// The open channels.
+    channels: BTreeSet<ChannelId>,
+    /// Those that count for a host.
+    counted: BTreeMap<ChannelId, IpAddr>,
     /// How many channels each host has open; kept only while there is a limit.
     hosts: BTreeMap<IpAddr, u32>,
     stats: ServerStats,
@@ -35,7 +38,8 @@ impl Registry {
         Self {
             config,
             name,
-            channels: BTreeMap::new(),
+            channels: BTreeSet::new(),
+            counted: BTreeMap::new(),
             hosts: BTreeMap::new(),
             stats: ServerStats::default(),
             now: Moment::START,
@@ -53,7 +57,7 @@ impl Registry {
 
     /// Whether the channel is open.
     pub(super) fn is_open(&self, channel: ChannelId) -> bool {
-        self.channels.contains_key(&channel)
+        self.channels.contains(&channel)
     }
 
     /// Does what the table says; returns an internal event where the way depends on data.
@@ -168,8 +172,7 @@ impl Registry {
     /// The connection has its place among all already, and counts for one peer only.
     fn check_named_peer(&self, channel: ChannelId, peername: &Peer) -> Internal {
         let host = host(peername);
-        let is_counted =
-            self.channels.get(&channel).is_some_and(|counted| host.is_some() && *counted == host);
+        let is_counted = host.is_some() && self.counted.get(&channel) == host.as_ref();
         if !origins::allows(&self.config.origins, peername) {
             Internal::NamedForeign
         } else if !is_counted && host.is_some_and(|host| self.is_host_full(host)) {
@@ -180,13 +183,9 @@ impl Registry {
     }
 
     fn move_channel(&mut self, channel: ChannelId, peername: &Peer) {
-        let host = self.counted_host(peername);
-        if let Some(host) = host {
-            *self.hosts.entry(host).or_insert(0) += 1;
-        }
-        if let Some(before) = self.channels.insert(channel, host).flatten() {
-            self.leave_host(before);
-        }
+        let before = self.counted.remove(&channel);
+        self.count_for(channel, self.counted_host(peername));
+        self.leave_host(before);
         self.outputs.push_back(ServerOutput::PeerAdmitted { id: channel });
     }
 
@@ -201,16 +200,16 @@ impl Registry {
     }
 
     fn open_channel(&mut self, peername: &Peer, sockname: &Peer, host: Option<IpAddr>) {
+        // The count of opened channels never falls, so a number or name is never given twice.
+        let id = ChannelId(NonZero::<u64>::MIN.saturating_add(self.stats.opened));
         self.stats.opened += 1;
         self.stats.n_channels += 1;
         self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
-        // The count of opened channels never falls, so a number or name is never given twice.
-        let id = ChannelId(self.stats.opened);
-        if let Some(host) = host {
-            *self.hosts.entry(host).or_insert(0) += 1;
-        }
-        self.channels.insert(id, host);
-        let name = format!("{}.clisrv_{id}", self.name);
+        self.channels.insert(id);
+        self.count_for(id, host);
+        let mut name = format!("{}.clisrv_{id}", self.name);
+        // It is kept as long as the channel is open.
+        name.shrink_to_fit();
         let (peername, sockname) = (peername.clone(), sockname.clone());
         self.outputs.push_back(ServerOutput::HttpChannel { id, name, peername, sockname });
     }
@@ -226,15 +225,23 @@ impl Registry {
     }
 
     fn forget_channel(&mut self, channel: ChannelId, stats: &ChannelStats) {
-        if let Some(host) = self.channels.remove(&channel).flatten() {
-            self.leave_host(host);
-        }
+        self.channels.remove(&channel);
+        let host = self.counted.remove(&channel);
+        self.leave_host(host);
         self.stats.n_channels -= 1;
         self.stats.closed += 1;
         self.stats.channels.merge(stats);
     }
 
-    fn leave_host(&mut self, host: IpAddr) {
+    fn count_for(&mut self, channel: ChannelId, host: Option<IpAddr>) {
+        if let Some(host) = host {
+            *self.hosts.entry(host).or_insert(0) += 1;
+            self.counted.insert(channel, host);
+        }
+    }
+
+    fn leave_host(&mut self, host: Option<IpAddr>) {
+        let Some(host) = host else { return };
         if let Some(open) = self.hosts.get_mut(&host) {
             *open -= 1;
             if *open == 0 {

@@ -16,8 +16,9 @@ use super::limits::limits;
 use super::messages::traffic;
 
 /// What a channel holds beside its buffers, from when it first needs it: what reads a body in chunks, what counts the
-/// requests that wait, the times of a drain, and a head that waits or content in excess.
-const BESIDE: [usize; 4] = [56, 24, 24, 120];
+/// requests that wait, the times of a drain, a head that waits or content in excess, the errors of requests, why the channel
+/// closes, and what a large content is sent by.
+const BESIDE: [usize; 7] = [56, 24, 24, 120, 32, 24, 40];
 
 /// Whether it is this much of these.
 fn is_beside(held: usize) -> bool {

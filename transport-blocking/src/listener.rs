@@ -102,6 +102,11 @@ impl Accept for WatchedListener {
 
 impl Drop for WatchedListener {
     fn drop(&mut self) {
+        // Passed by reference, it stays open: each client that comes later would wake a worker.
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => self.poller.remove(listener),
+            ListeningSocket::Unix(listener) => self.poller.remove(listener),
+        }
         self.task.close();
     }
 }

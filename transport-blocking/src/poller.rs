@@ -23,3 +23,30 @@ pub(crate) use shared::{Events, Poller, accept};
 mod by_turns;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(httpfsm_portable)))]
 mod shared;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_listener_that_stays_open_elsewhere_is_told_of_no_more_once_it_is_removed() -> io::Result<()> {
+        const TOKEN: u64 = 1;
+        let (poller, mut events) = (Poller::new()?, Events::new());
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let own = listener.try_clone()?;
+        poller.add(&own, TOKEN)?;
+        let _client = TcpStream::connect(listener.local_addr()?)?;
+        poller.wait(&mut events, false)?;
+        assert!(events.iter().any(|(token, news)| token == TOKEN && news & READABLE != 0));
+
+        poller.remove(&own);
+        drop(own);
+        let _other = TcpStream::connect(listener.local_addr()?)?;
+        poller.wait(&mut events, false)?;
+        assert_eq!(events.iter().count(), 0);
+        Ok(())
+    }
+}

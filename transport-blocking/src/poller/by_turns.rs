@@ -47,6 +47,12 @@ impl Poller {
         self.registry.register(&mut SourceFd(&socket.as_fd().as_raw_fd()), token(socket_token)?, interest)
     }
 
+    /// Has nothing more told of a socket that stays open elsewhere.
+    pub(crate) fn remove(&self, socket: impl AsFd) {
+        // It fails where it was not added.
+        let _ = self.registry.deregister(&mut SourceFd(&socket.as_fd().as_raw_fd()));
+    }
+
     /// Waits until there is something to tell; without `sleeps` it only looks, and does not wait for its turn.
     pub(crate) fn wait(&self, events: &mut Events, sleeps: bool) -> io::Result<()> {
         events.0.clear();

@@ -52,6 +52,12 @@ impl Poller {
         self.register(socket, token, EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP)
     }
 
+    /// Has nothing more told of a socket that stays open elsewhere.
+    pub(crate) fn remove(&self, socket: impl AsFd) {
+        // It fails where it was not added.
+        let _ = epoll::delete(&self.epoll, socket);
+    }
+
     fn register(&self, socket: impl AsFd, token: u64, flags: EventFlags) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, socket, EventData::new_u64(token), flags | EventFlags::ET)?)
     }

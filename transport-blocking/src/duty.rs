@@ -51,13 +51,13 @@ impl Duty {
 
     /// This worker waits for sockets and polls, from now on.
     #[inline]
-    pub(crate) fn begin(&self) {
+    pub(crate) fn resume(&self) {
         self.on.fetch_add(1, SeqCst);
     }
 
     /// This worker does something else. Somebody takes its place if it was the last.
     #[inline]
-    pub(crate) fn end(&self) {
+    pub(crate) fn pause(&self) {
         if self.on.fetch_sub(1, SeqCst) == 1 {
             self.call();
         }

@@ -188,7 +188,7 @@ impl Pool {
 
     fn work(self: &Arc<Self>, poller: &Poller) {
         here::work(self, |own| {
-            self.duty.begin();
+            self.duty.resume();
             let mut events = Events::new();
             // A mistake of ours in there costs what it was made in.
             while catch_panic(|| self.work_on(poller, own, &mut events)).is_err() {}
@@ -282,10 +282,10 @@ impl Pool {
 
     /// Runs a function that counts as running.
     fn run(&self, own: &OwnWork, function: Work) {
-        self.duty.end();
+        self.duty.pause();
         // Functions catch their own panics; this is for the drop of what they hold.
         let _ = own.keeping_woken(|| catch_panic(|| function.run()));
-        self.duty.begin();
+        self.duty.resume();
         let wakes = self.queue.end_function(own.has_next());
         self.wake_if(wakes);
     }

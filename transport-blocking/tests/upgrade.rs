@@ -162,7 +162,7 @@ impl Wake for PanickingWaker {
 }
 
 #[test]
-fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
+fn a_waker_that_panics_ends_neither_a_worker_nor_the_drain() {
     let server = Server::on(Blocking::default().workers(2), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
         .serve(sync(|request: Request| {
@@ -209,7 +209,7 @@ impl Drop for DropPanicWaker {
 }
 
 #[test]
-fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
+fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_worker() {
     let (tell, told) = mpsc::channel();
     let server = Server::on(Blocking::default().workers(2), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())

@@ -121,7 +121,7 @@ impl Pool {
 
     /// `Pool::work`.
     fn work(&self) {
-        self.duty.begin();
+        self.duty.resume();
         self.work_on(&mut Worker::default());
         if !self.queue.leave() {
             self.epoll.add(None);
@@ -192,7 +192,7 @@ impl Pool {
 
     /// `Pool::run`.
     fn run(&self, worker: &mut Worker, function: Function) {
-        self.duty.end();
+        self.duty.pause();
         let mut progress = lock(&self.progress);
         progress.running += 1;
         assert!(progress.running <= self.most_functions, "too many functions run");
@@ -201,7 +201,7 @@ impl Pool {
         lock(&self.progress).running -= 1;
         function.then.iter().for_each(|&task| self.push_next(worker, task));
         self.is_over(function.name);
-        self.duty.begin();
+        self.duty.resume();
         let wakes = self.queue.end_function(worker.next.is_some());
         self.wake_if(wakes);
     }

@@ -46,8 +46,8 @@ impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         if may_block() {
             work();
-        } else {
-            here::submit_to(&self.0, Work::Function(work));
+        } else if let Some(work) = here::submit(Work::Function(work)) {
+            self.0.share_function(work);
         }
         Ok(())
     }

@@ -17,8 +17,10 @@ struct Here {
 
 /// What a worker does before it takes what any worker may take.
 pub(crate) struct OwnWork {
-    next: Cell<Option<Arc<Task>>>,
-    function: Cell<Option<Work>>,
+    /// To poll.
+    pub(crate) next: Cell<Option<Arc<Task>>>,
+    /// To run.
+    pub(crate) function: Cell<Option<Work>>,
     keeps_woken: Cell<bool>,
 }
 
@@ -70,18 +72,8 @@ fn keep_if(task: Arc<Task>, keeps: impl FnOnce(&OwnWork) -> bool) -> Option<Arc<
     task
 }
 
-/// Has the pool run the function. This thread, if it is a worker of it, does so right after what it polls.
-pub(crate) fn submit_to(pool: &Arc<Pool>, function: Work) {
-    let mut function = Some(function);
-    let _ = HERE.try_with(|here| {
-        if here.is_worker_of(pool) {
-            function = here.own.function.replace(function.take());
-        }
-    });
-    function.into_iter().for_each(|function| pool.share_function(function));
-}
-
-/// The same for the pool of this thread; `Some` if it belongs to none.
+/// Has the pool of this thread run the function: right after what is polled, if this is a worker. `Some` where the thread
+/// belongs to none.
 #[inline]
 pub(crate) fn submit(function: Work) -> Option<Work> {
     let mut function = Some(function);
@@ -107,30 +99,12 @@ impl OwnWork {
         Self { next: Cell::new(None), function: Cell::new(None), keeps_woken: Cell::new(false) }
     }
 
-    /// Keeps the task, and gives back the one that was kept before.
-    #[inline]
-    pub(crate) fn keep_next(&self, task: Arc<Task>) -> Option<Arc<Task>> {
-        self.next.replace(Some(task))
-    }
-
-    /// What this worker is to poll next.
-    #[inline]
-    pub(crate) fn take_next(&self) -> Option<Arc<Task>> {
-        self.next.take()
-    }
-
     #[inline]
     pub(crate) fn has_next(&self) -> bool {
         let next = self.next.take();
         let is_some = next.is_some();
         self.next.set(next);
         is_some
-    }
-
-    /// What it is to run next.
-    #[inline]
-    pub(crate) fn take_function(&self) -> Option<Work> {
-        self.function.take()
     }
 
     /// Runs what is followed by this worker's next. What it wakes is that, unless it may block.

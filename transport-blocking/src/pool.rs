@@ -205,9 +205,9 @@ impl Pool {
         loop {
             turns += 1;
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
-                own.take_next().into_iter().for_each(|task| self.share(task));
+                own.next.take().into_iter().for_each(|task| self.share(task));
             }
-            if let Some(task) = own.take_next() {
+            if let Some(task) = own.next.take() {
                 task.poll();
             } else if !self.queue.is_empty() {
                 let (taken, wakes) = self.queue.take();
@@ -221,7 +221,7 @@ impl Pool {
             } else {
                 turns = TURNS;
             }
-            if let Some(function) = own.take_function() {
+            if let Some(function) = own.function.take() {
                 self.run_own(own, function);
             }
             if turns >= TURNS {
@@ -263,7 +263,7 @@ impl Pool {
         }
         for (task, news) in told {
             let woken = own.keeping_woken(|| task.note(news));
-            woken.and_then(|task| own.keep_next(task)).into_iter().for_each(|task| self.share(task));
+            woken.and_then(|task| own.next.replace(Some(task))).into_iter().for_each(|task| self.share(task));
         }
         // This worker has something else to do before what is queued, for which it may have been woken.
         if own.has_next() {
@@ -273,7 +273,7 @@ impl Pool {
 
     /// Runs a function that a task of this worker has called, unless others wait for their turn.
     fn run_own(&self, own: &OwnWork, function: Work) {
-        let (function, wakes) = self.queue.begin_function(function, own.take_next());
+        let (function, wakes) = self.queue.begin_function(function, own.next.take());
         self.wake_if(wakes);
         if let Some(function) = function {
             self.run(own, function);

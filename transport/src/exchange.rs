@@ -7,11 +7,12 @@ use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
 use crate::channel_slot::Orphan;
-use crate::ledger::{Ledger, Room};
+use crate::ledger::Room;
 use crate::panics;
 use crate::permits::Permit;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
+use crate::shared_state::SharedState;
 use crate::spool::Spool;
 
 /// Bytes of a head whose memory is not kept for the next.
@@ -20,6 +21,8 @@ const LARGE_HEAD: usize = 4 << 10;
 /// What a connection needs while a request is under way; an idle connection holds none. `F` is the handler's future.
 pub(crate) struct Exchange<F> {
     pub(crate) stage: Stage,
+    /// For which the handler and its source are polled.
+    pub(crate) server: Option<Arc<SharedState>>,
     /// The future's place, made once: a future is moved in, and dropped in place.
     pub(crate) future: Pin<Box<Option<F>>>,
     head: Arc<RequestHead>,
@@ -59,12 +62,13 @@ pub(crate) enum Stage {
 }
 
 impl<F> Exchange<F> {
-    pub(crate) fn new(ledger: &Arc<Ledger>) -> Box<Self> {
+    pub(crate) fn new(server: &Arc<SharedState>) -> Box<Self> {
         Box::new(Self {
             stage: Stage::Over,
+            server: Some(Arc::clone(server)),
             future: Box::pin(None),
             head: Arc::default(),
-            pipe: Arc::new(Pipe::new(Some(Arc::clone(ledger)))),
+            pipe: Arc::new(Pipe::new(Some(Arc::clone(&server.ledger)))),
             has_body: false,
             counted: false,
             gathering: None,

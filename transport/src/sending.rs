@@ -1,6 +1,5 @@
 //! A streamed response on its way from its source to the channel.
 
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,9 +9,8 @@ use httpfsm::handler::{Body, BodyFailure, Frame, NoRoom};
 use httpfsm::time::Now;
 
 use crate::ledger::GRANTED;
-use crate::shared_state::SharedState;
+use crate::panics;
 use crate::tape::Taped;
-use crate::{panics, serving};
 
 /// Frames taken from a source in a row, before others get their turn.
 const FRAMES: usize = 64;
@@ -20,8 +18,6 @@ const FRAMES: usize = 64;
 /// The rest of a response.
 pub(crate) struct Sending {
     body: Body,
-    /// For which the source is polled.
-    server: Option<Arc<SharedState>>,
     /// A frame of the source that comes behind what the source has asked for.
     next: Option<Frame>,
     /// Content that the channel had no room for.
@@ -45,9 +41,8 @@ pub(crate) enum Pumped {
 }
 
 impl Sending {
-    pub(crate) fn new(body: Body, server: &Arc<SharedState>) -> Self {
-        let server = Some(Arc::clone(server));
-        Self { body, server, next: None, left: Bytes::new(), is_awaited: false, flushing: false }
+    pub(crate) fn new(body: Body) -> Self {
+        Self { body, next: None, left: Bytes::new(), is_awaited: false, flushing: false }
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
@@ -125,8 +120,7 @@ impl Sending {
 
     /// A panic is an error.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Result<Poll<Frame>, String> {
-        let Self { body, server, .. } = self;
-        let frame = serving::serve(server, || panics::catch(|| body.poll_frame(cx)));
+        let frame = panics::catch(|| self.body.poll_frame(cx));
         self.is_awaited = matches!(frame, Ok(Poll::Pending));
         frame
     }

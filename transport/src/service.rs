@@ -160,7 +160,7 @@ impl<H: Handler> Service<H> {
     /// Memory for an exchange.
     #[inline]
     pub(crate) fn new_exchange(&self) -> Box<Exchange<H::Future>> {
-        self.exchanges.take().unwrap_or_else(|| Exchange::new(&self.shared.ledger))
+        self.exchanges.take().unwrap_or_else(|| Exchange::new(&self.shared))
     }
 
     /// Keeps the memory of an exchange that is over, for another.

@@ -2,10 +2,14 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Multipart;
@@ -15,7 +19,9 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
+use httpfsm::{Handler, ServerConfig};
 use httpfsm_http::{Body, service};
+use httpfsm_transport::{Held, NoThread, Spawner, SyncBodyWriter, Threads, written_sync};
 use tower::service_fn;
 
 use crate::Case;
@@ -343,4 +349,68 @@ fn a_body_of_the_transport_yields_neither_empty_data_nor_flushes() {
     assert!(
         Body::default().is_end_stream() && Body::from("").is_end_stream() && !Body::from("a").is_end_stream()
     );
+}
+
+/// Threads that pass for few.
+struct Few;
+
+impl Spawner for Few {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        Threads.spawn_blocking(work)
+    }
+
+    fn is_scarce(&self) -> bool {
+        true
+    }
+}
+
+/// Whose handler responds with what a function writes, which is told how far it came.
+fn writes(ends: &Sender<String>) -> Router {
+    let ends = ends.clone();
+    let respond = move || {
+        let ends = ends.clone();
+        let body = written_sync(Few, move |body: &mut SyncBodyWriter| {
+            let written = (0..200).try_for_each(|_| body.write_all(&[b'x'; 50_000]));
+            let _ = ends.send(written.as_ref().map_or_else(ToString::to_string, |()| "all".to_owned()));
+            written
+        });
+        async { axum::body::Body::new(Body::from(body)) }
+    };
+    Router::new().route("/", get(respond))
+}
+
+fn until<H: Handler>(case: &mut Case<H>, mut is_so: impl FnMut(&mut Case<H>) -> bool) {
+    let began = Instant::now();
+    loop {
+        case.server.run();
+        if is_so(case) {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", case.server.held());
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Its body is polled within the handler.
+#[test]
+fn what_a_function_writes_for_a_router_has_the_limits_and_permits_of_the_server() {
+    let (ends, ended) = channel();
+    let config = ServerConfig { max_spooled_bytes: 100_000, ..ServerConfig::default() };
+    let mut case = Case::under(config, 1000, service(writes(&ends)));
+    case.client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut end = None;
+    until(&mut case, |_| {
+        end = ended.try_recv().ok();
+        end.is_some()
+    });
+    assert!(end.is_some_and(|end| end.contains("holds as many bytes as it may")));
+
+    let mut case = Case::under(ServerConfig::default(), 1000, service(writes(&ends)));
+    case.server.permit_waiting(1);
+    case.client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    until(&mut case, |case| case.server.held().permits == 1);
+    let memory = case.server.held().memory;
+    assert!(memory.pieces > 100_000 && memory.spooled == 0, "{memory:?}");
+    case.client.reset();
+    until(&mut case, |case| case.server.held() == Held::default());
 }

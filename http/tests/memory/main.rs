@@ -59,9 +59,13 @@ impl<H: Handler> Case<H> {
     }
 
     fn with_capacity(capacity: usize, handler: H) -> Self {
+        Self::under(ServerConfig::default(), capacity, handler)
+    }
+
+    fn under(config: ServerConfig, capacity: usize, handler: H) -> Self {
         let told = Told::default();
         let subscriber: Arc<dyn Subscriber> = Arc::new(told.clone());
-        let mut server = MemoryServer::with(ServerConfig::default(), capacity, Some(subscriber), handler);
+        let mut server = MemoryServer::with(config, capacity, Some(subscriber), handler);
         let client = server.connect().unwrap();
         Self { server, client, told }
     }

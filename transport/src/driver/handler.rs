@@ -13,6 +13,7 @@ use crate::exchange::Stage;
 use crate::panics;
 use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};
+use crate::serving::Serving;
 use crate::spool::Spool;
 use crate::wire::Wire;
 
@@ -57,20 +58,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Polls whatever of the application is next; `true` if the channel has been given something.
     pub(super) fn application(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
-        if exchange.wait.is_some() && self.room_came(&wake_up.now, cx) {
-            wake_up.ask = true;
-            return true;
-        }
-        if self.exchange.as_ref().is_some_and(|exchange| exchange.gathering.is_some())
-            && self.gather(wake_up, cx)
-        {
+        let (waits, gathers) = (exchange.wait.is_some(), exchange.gathering.is_some());
+        if (waits && self.room_came(&wake_up.now, cx)) || (gathers && self.gather(wake_up, cx)) {
             wake_up.ask = true;
             return true;
         }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         exchange.pipe.attend();
+        let serving = Serving::begin(&mut exchange.server);
         let response = match &mut exchange.stage {
-            Stage::Over | Stage::Gathering => return false,
+            Stage::Over | Stage::Gathering => {
+                serving.end(&mut exchange.server);
+                return false;
+            }
             Stage::Calling | Stage::Orphaned(_) => {
                 let future = &mut exchange.future;
                 panics::catch(|| {
@@ -87,6 +87,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 // What is free is for those who have nothing to send.
                 wake_up.is_full |= self.service.shared.ledger.is_waited_for();
                 let pumped = sending.pump(&mut self.channel, wake_up.is_full, &wake_up.now, cx);
+                serving.end(&mut exchange.server);
                 let calls = exchange.pipe.attended();
                 // The handler will not read the body, so a held head is released now. If the source has a frame, that
                 // releases it.
@@ -110,6 +111,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return true;
             }
         };
+        serving.end(&mut exchange.server);
         // What the handler has asked for comes before its response.
         let calls = exchange.pipe.attended();
         let called = calls.is_some_and(|calls| self.carry_out(calls, wake_up, cx));
@@ -145,8 +147,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
             Ok(()) if self.channel.owes_body() => {
-                exchange.stage =
-                    Stage::Sending(Box::new(Sending::new(response.take_body(), &self.service.shared)));
+                exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
                 return true;
             }
             Ok(()) => {}

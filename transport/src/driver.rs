@@ -146,6 +146,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         loop {
             let buffers = worker::lend(self.channel.untaped());
             let outcome = self.run(&mut wake_up, cx);
+            if wake_up.wakes_application {
+                self.wake_late(&mut wake_up, cx);
+            }
             worker::take_back(self.channel.untaped(), buffers);
             if outcome.is_ready() {
                 return outcome;

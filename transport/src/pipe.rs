@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Frame, GatherUntil, Upgraded};
@@ -16,7 +15,6 @@ use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 use smallvec::SmallVec;
 
-use crate::append::append;
 use crate::ledger::{BodyCharge, Charge, Ledger};
 use crate::lock::lock;
 use crate::panics;
@@ -26,9 +24,11 @@ use crate::waiters::Waiters;
 pub(crate) use gathering::PartialBody;
 use gathering::PipeGathering;
 pub(crate) use handler::PipeSource;
+use unread::Unread;
 
 mod gathering;
 mod handler;
+mod unread;
 
 /// Bytes of a request body that may be asked for and not read yet, once as many have come.
 pub(crate) const WINDOW: u64 = 128 << 10;
@@ -37,8 +37,8 @@ pub(crate) const WINDOW: u64 = 128 << 10;
 /// there may be, which send nothing, are to leave room for others.
 const FIRST: u64 = 8 << 10;
 
-/// A larger piece takes its memory along, so that a body of which nothing is read holds only what is unread.
-const KEPT: usize = 4 << 10;
+/// The same where the reader is a thread, for which each wait costs a switch between threads.
+const THREAD_WINDOW: u64 = 512 << 10;
 
 /// The driver is polling the application and looks at the calls afterwards: it need not be woken.
 const ATTENDED: u8 = 1;
@@ -67,13 +67,13 @@ struct PipeState {
     demand: u64,
     /// Bytes that may still come, `demand` included.
     credit: u64,
-    /// Bytes that the handler has not taken, in one piece. The memory of a small piece is used again once the handler
-    /// has dropped the bytes that it took.
-    bytes: BytesMut,
-    /// Of `bytes`, and of `credit` without `demand`.
+    unread: Unread,
+    /// Of `unread`, and of `credit` without `demand`.
     charge: BodyCharge,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
+    /// The reader is a thread that blocks.
+    is_thread: bool,
     gathering: PipeGathering,
     /// The reader has taken the end of the body.
     body_read: bool,
@@ -105,6 +105,15 @@ pub(crate) enum Order {
 
 /// A handler asks for one 100 or 103 at a time, if for any.
 type Orders = SmallVec<[Order; 1]>;
+
+/// What is left to do for those who wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Woken {
+    /// One of them runs in the driver's own task, which has to be polled again.
+    pub(crate) own: bool,
+    /// The reader is to be woken before the driver sleeps.
+    pub(crate) later: bool,
+}
 
 /// What a handler has asked since it was last looked at.
 #[derive(Default)]
@@ -181,7 +190,7 @@ impl Pipe {
             state.credit = state.credit.saturating_sub(bytes.len() as u64);
             if !state.body_dropped {
                 state.charge.arrive(bytes.len() as u64);
-                append(&mut state.bytes, bytes);
+                state.unread.append(bytes);
             }
         });
     }
@@ -258,15 +267,15 @@ impl Pipe {
         }));
     }
 
-    /// Wakes those who wait for what has come. `true` if one of them runs in the driver's own task, which has to be
-    /// polled again.
-    pub(crate) fn wake(&self, driver: &Waker) -> bool {
-        self.change(driver, |_| ())
+    /// Wakes those who wait for what has come. Where `more_may_come` before the driver sleeps, a thread that reads the body is
+    /// left for later: it is to be switched to once, and not for each read.
+    pub(crate) fn wake(&self, driver: &Waker, more_may_come: bool) -> Woken {
+        self.change(driver, more_may_come, |_| ())
     }
 
     /// The connection is the application's.
     pub(crate) fn hand_over(&self, upgraded: Upgraded, driver: &Waker) {
-        self.change(driver, |state| state.upgraded = Some(upgraded));
+        self.change(driver, false, |state| state.upgraded = Some(upgraded));
     }
 
     /// Whether somebody waits for the end of the connection: a future that was polled for it lives.
@@ -285,7 +294,7 @@ impl Pipe {
     #[cold]
     fn end_shared(&self) {
         let mut unused = None;
-        self.change(Waker::noop(), |state| {
+        self.change(Waker::noop(), false, |state| {
             unused = state.fail(BodyError::Closed);
             state.over = true;
             state.responded |= !state.disconnected;
@@ -316,10 +325,9 @@ impl Pipe {
         unshared.place.renew();
         *unshared.flags.get_mut() = 0;
         let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut bytes = mem::take(&mut state.bytes);
-        bytes.clear();
+        let unread = state.unread.renewed();
         // What is dropped here may be the application's.
-        let _ = panics::catch(|| *state = PipeState { bytes, ..PipeState::default() });
+        let _ = panics::catch(|| *state = PipeState { unread, ..PipeState::default() });
     }
 
     /// Whether the state has changed since the pipe was new.
@@ -342,11 +350,13 @@ impl Pipe {
     }
 
     /// Changes the state and wakes those who wait for the change.
-    fn change(&self, driver: &Waker, change: impl FnOnce(&mut PipeState)) -> bool {
+    fn change(&self, driver: &Waker, more_may_come: bool, change: impl FnOnce(&mut PipeState)) -> Woken {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         change(&mut state);
-        let wakers = state.take_ready_wakers();
+        let is_thread_waiting = state.is_thread && state.reader.is_some();
+        let later = more_may_come && is_thread_waiting && state.end.is_none();
+        let wakers = state.take_ready_wakers(later);
         drop(state);
         let mut own = false;
         for waker in wakers {
@@ -356,27 +366,27 @@ impl Pipe {
                 panics::wake(waker);
             }
         }
-        own
+        Woken { own, later }
     }
 }
 
 impl PipeState {
-    fn take_bytes(&mut self) -> Bytes {
-        let is_kept = self.bytes.len() <= KEPT;
-        if is_kept { self.bytes.split().freeze() } else { mem::take(&mut self.bytes).freeze() }
-    }
-
     /// Gives credit for what was read; in halves of the window, so that a body of small pieces is not asked for
     /// piece by piece.
     fn top_up(&mut self) -> bool {
-        let window = window(self.charge.arrived());
-        let free = window.saturating_sub(self.bytes.len() as u64 + self.credit);
+        let window = self.window();
+        let free = window.saturating_sub(self.unread.len() as u64 + self.credit);
         if free < window / 2 {
             return false;
         }
         self.credit += free;
         self.demand += free;
         true
+    }
+
+    fn window(&self) -> u64 {
+        let most = if self.is_thread { THREAD_WINDOW } else { WINDOW };
+        window(self.charge.arrived(), most)
     }
 
     fn forgoes_body(&self) -> bool {
@@ -413,8 +423,9 @@ impl PipeState {
         itself || self.over
     }
 
-    fn take_ready_wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        let reader = if self.bytes.is_empty() && self.end.is_none() { None } else { self.reader.take() };
+    fn take_ready_wakers(&mut self, reader_waits: bool) -> impl Iterator<Item = Waker> + use<> {
+        let nothing_came = self.unread.is_empty() && self.end.is_none();
+        let reader = if nothing_came || reader_waits { None } else { self.reader.take() };
         let mut waiters = mem::take(&mut self.waiters);
         let woken = waiters.take(|&event| self.has_come(event));
         self.waiters = waiters;
@@ -423,9 +434,9 @@ impl PipeState {
 }
 
 /// Bytes of a body that may be asked for and not read yet, where so many have arrived: twice as many whenever all that were
-/// asked for have come.
-pub(crate) fn window(arrived: u64) -> u64 {
-    arrived.saturating_add(FIRST).min(WINDOW)
+/// asked for have come, up to `most`.
+pub(crate) fn window(arrived: u64, most: u64) -> u64 {
+    arrived.saturating_add(FIRST).min(most)
 }
 
 /// Trailer fields that outlive the buffer they came in; one that cannot be written again is left out.
@@ -448,6 +459,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::ledger::Row;
+    use crate::may_block::BlockingScope;
     use crate::waiting::tests::Foreign;
 
     fn foreign(pipe: &Arc<Pipe>) -> (Waker, Arc<AtomicUsize>) {
@@ -484,7 +496,7 @@ mod tests {
         let driver = Waker::noop();
         let over = |pipe: &Arc<Pipe>| {
             pipe.disconnected();
-            pipe.wake(driver);
+            pipe.wake(driver, false);
         };
         waits(|pipe, cx| assert!(pipe.poll_body(cx).is_pending()), over, true, 2);
         let new = Waiter::default;
@@ -528,8 +540,75 @@ mod tests {
         }
         assert_eq!(lock(&pipe.state).waiters.len(), 1);
         pipe.peer_ended();
-        pipe.wake(Waker::noop());
+        pipe.wake(Waker::noop(), false);
         assert_eq!(of_that_stays.load(Ordering::SeqCst), 2, "woken, and dropped");
+    }
+
+    /// Counts its wake-ups.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl std::task::Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_thread_that_reads_is_woken_when_no_more_comes_and_a_task_at_once() {
+        let pipe = Arc::new(Pipe::default());
+        let counter = Arc::<Counter>::default();
+        let woken = || counter.0.load(Ordering::SeqCst);
+        let waker = Waker::from(Arc::clone(&counter));
+        let deliver = |bytes: usize| {
+            pipe.deliver(&vec![b'x'; bytes]);
+            pipe.wake(Waker::noop(), true).later
+        };
+        let drain = || {
+            let mut drained = 0;
+            while let Poll::Ready(Frame::Data(bytes)) = pipe.poll_body(&mut Context::from_waker(&waker)) {
+                drained += bytes.len();
+            }
+            drained
+        };
+        assert_eq!(drain(), 0);
+        assert!(!deliver(10), "a task");
+        assert_eq!((woken(), drain()), (1, 10));
+
+        let blocking = BlockingScope::begin();
+        assert_eq!(drain(), 0);
+        assert!(deliver(3000) && deliver(70_000) && woken() == 1);
+        assert!(!pipe.wake(Waker::noop(), false).later);
+        assert_eq!((woken(), drain()), (2, 73_000));
+        // Others who wait do not wait for that, and neither does the end.
+        let (other, mut waiter) = (Arc::<Counter>::default(), Waiter::default());
+        let its = Waker::from(Arc::clone(&other));
+        assert!(pipe.poll_peer_ended(&mut waiter, &mut Context::from_waker(&its)).is_pending());
+        pipe.peer_ended();
+        assert!(deliver(10) && other.0.load(Ordering::SeqCst) == 1 && woken() == 2);
+        drop(pipe.set(|state| state.fail(BodyError::Closed)));
+        assert!(!pipe.wake(Waker::noop(), true).later && woken() == 3);
+        drop(blocking);
+    }
+
+    #[test]
+    fn a_thread_that_reads_is_asked_anew_when_half_of_its_window_is_free() {
+        let pipe = Arc::new(Pipe::default());
+        let blocking = BlockingScope::begin();
+        let read = || pipe.poll_body(&mut Context::from_waker(Waker::noop()));
+        let asked = || pipe.attended().map_or(0, |calls| calls.demand);
+        assert!(read().is_pending());
+        assert_eq!(asked(), FIRST);
+        pipe.set(|state| state.charge.arrive(THREAD_WINDOW));
+        pipe.deliver(&[b'x'; FIRST as usize]);
+        assert!(read().is_ready());
+        assert_eq!(asked(), THREAD_WINDOW);
+        for _ in 0..8 {
+            pipe.deliver(&[b'x'; 64 << 10]);
+        }
+        let demands: Vec<_> = (0..8).map(|_| (read().is_ready(), asked()).1).collect();
+        assert_eq!(demands, [0, 0, 0, THREAD_WINDOW / 2, 0, 0, 0, THREAD_WINDOW / 2]);
+        drop(blocking);
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Spool {
         if let Some(trailers) = self.end.take() {
             return Poll::Ready(Gathered::Whole(self.finish(trailers, spawner)));
         }
-        let window = window(self.received);
+        let window = window(self.received, WINDOW);
         if self.credit >= window / 2 {
             return Poll::Pending;
         }

@@ -228,7 +228,7 @@ impl Running {
                 });
             }
             match ready!(self.window.poll_next(cx)) {
-                Next::Piece(bytes) => return Poll::Ready(Frame::Data(bytes)),
+                Next::Piece { bytes, .. } => return Poll::Ready(Frame::Data(bytes)),
                 Next::InFile { file, at, length } => self.reading = Some(self.read(file, at, length)),
                 // It is dropped here, outside of the lock.
                 Next::FileIsRead(file) => drop(file),

@@ -28,12 +28,26 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         is_request
     }
 
-    /// Wakes the application where something came for it.
+    /// Wakes the application where something came for it. A thread that reads may be left for [later](Self::wake_late).
     pub(super) fn wake_application(&self, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
         if wake_up.wakes_application {
-            wake_up.wakes_application = false;
-            wake_up.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
+            self.wake_those_who_wait(true, wake_up, cx);
         }
+    }
+
+    /// Wakes who was left for later, as nothing more comes before the driver sleeps.
+    #[cold]
+    pub(super) fn wake_late(&self, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
+        self.wake_those_who_wait(false, wake_up, cx);
+        if wake_up.ask {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn wake_those_who_wait(&self, more_may_come: bool, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
+        let woken = self.exchange.as_ref().map(|exchange| exchange.pipe.wake(cx.waker(), more_may_come));
+        wake_up.wakes_application = woken.is_some_and(|woken| woken.later);
+        wake_up.ask |= woken.is_some_and(|woken| woken.own);
     }
 
     fn take_outputs(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {

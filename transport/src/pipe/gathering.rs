@@ -4,7 +4,6 @@ use std::mem;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, GatherUntil};
 
@@ -49,7 +48,7 @@ impl Pipe {
                 return None;
             }
             Some(PartialBody {
-                bytes: mem::take(&mut state.bytes).into(),
+                bytes: state.unread.take_all(),
                 credit: mem::take(&mut state.credit).saturating_sub(unasked),
                 charge: mem::take(&mut state.charge),
                 end: None,
@@ -81,8 +80,7 @@ impl Pipe {
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         if !state.body_dropped {
             if let Some(PartialBody { bytes, credit, charge, end }) = unused.0.take() {
-                // As a rule the memory is not copied.
-                state.bytes = BytesMut::from(Bytes::from(bytes));
+                state.unread = bytes.into();
                 state.credit = credit;
                 state.charge = charge;
                 // Under one lock with the bytes: who reads meanwhile must not find an end without them.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::BytesMut;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{
     Body, BodyFailure, Control, Frame, GatherUntil, MemoryHandle, Source, UpgradeError, Upgraded, Waiter,
@@ -16,6 +15,7 @@ use httpfsm::status::Status;
 use super::{ATTENDED, CALLED, Order, Pipe, PipeEvent, PipeState, TOUCHED};
 use crate::ledger::Ledger;
 use crate::lock::lock;
+use crate::may_block::may_block;
 use crate::{panics, sync, waiting};
 
 /// Orders that may stand for the driver to take. Above it, interim responses are not sent: nobody waits for one.
@@ -95,8 +95,10 @@ impl Pipe {
 
     pub(super) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
         let (mut driver, mut read) = (None, None);
+        let is_thread = may_block();
         let frame = waiting::poll(&self.state, cx, |state| {
-            let bytes = state.take_bytes();
+            let bytes = state.unread.take();
+            state.is_thread = is_thread;
             read = state.charge.release(bytes.len() as u64);
             if state.end.is_none() && !state.expect_refused && !state.is_gathered() && state.top_up() {
                 driver = self.call(state).or(driver.take());
@@ -129,14 +131,14 @@ impl Pipe {
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         state.body_dropped = true;
         let reader = state.reader.take();
-        state.bytes = BytesMut::new();
+        let unread = std::mem::take(&mut state.unread);
         let gathered = state.take_gathered();
-        let unread = (state.charge.release(u64::MAX), state.charge.forgo());
+        let charges = (state.charge.release(u64::MAX), state.charge.forgo());
         // The head of the response may have waited for the body.
         let is_unread = !state.body_read && state.end.is_none() && !state.over;
         let driver = if is_unread { self.call(&mut state) } else { None };
         drop(state);
-        drop(unread);
+        drop((unread, charges));
         panics::discard((reader, gathered));
         if let Some(driver) = driver {
             panics::wake(driver);

@@ -33,6 +33,8 @@ struct WindowState {
     held: usize,
     overflow: Option<Overflow>,
     end: Option<WriteEnd>,
+    /// The function waits until something was taken.
+    is_waited_for: bool,
     /// The source is gone.
     is_closed: bool,
     source: Option<Waker>,
@@ -55,7 +57,11 @@ struct Overflow {
 
 /// What the source does next.
 pub(super) enum Next {
-    Piece(Bytes),
+    Piece {
+        bytes: Bytes,
+        /// The function, which waits, is to be woken.
+        makes_room: bool,
+    },
     /// So many bytes are there from a place in the file on.
     InFile {
         file: WindowFile,
@@ -100,6 +106,7 @@ impl Window {
         let pieces = state.pieces.len();
         while !(state.is_closed || state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room())
         {
+            state.is_waited_for = true;
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.check()
@@ -158,7 +165,7 @@ impl Window {
 impl Window {
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Next> {
         let next = waiting::poll(&self.state, cx, WindowState::next);
-        if next.is_ready() {
+        if let Poll::Ready(Next::Piece { makes_room: true, .. }) = next {
             self.taken.notify_all();
         }
         next
@@ -214,9 +221,12 @@ impl WindowState {
     }
 
     fn next(&mut self) -> Result<Next, &mut Option<Waker>> {
-        if let Some(piece) = self.pieces.pop_front() {
-            self.held -= piece.len();
-            return Ok(Next::Piece(piece));
+        if let Some(bytes) = self.pieces.pop_front() {
+            self.held -= bytes.len();
+            // Not for each piece: it is a system call, and a switch between threads.
+            let makes_room = self.is_waited_for && (self.pieces.is_empty() || self.has_room());
+            self.is_waited_for &= !makes_room;
+            return Ok(Next::Piece { bytes, makes_room });
         }
         if let Some(overflow) = &self.overflow {
             let (file, at) = (Arc::clone(&overflow.file), overflow.read);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use httpfsm_transport::{Call, NoThread, Spawner, may_block};
+use httpfsm_transport::{Call, NoThread, Spawner, may_block, run_blocking};
 
 use crate::here;
 use crate::pool::{Pool, Work};
@@ -16,7 +16,8 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        begin(Work::Function(work));
+        // Its worker would keep for later what the work wakes and then waits for.
+        begin(Work::Function(Box::new(|| run_blocking(work))));
         Ok(())
     }
 
@@ -46,7 +47,16 @@ impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         if may_block() {
             work();
-        } else if let Some(work) = here::submit(Work::Function(work)) {
+        } else if let Some(work) = here::submit(Work::Function(Box::new(|| run_blocking(work)))) {
+            self.0.share_function(work);
+        }
+        Ok(())
+    }
+
+    fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+        if may_block() {
+            call.run();
+        } else if let Some(work) = here::submit(Work::Call(call)) {
             self.0.share_function(work);
         }
         Ok(())

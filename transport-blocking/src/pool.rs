@@ -25,7 +25,7 @@ use crate::work_queue::{Taken, Wakes, WorkQueue};
 
 /// Work that blocks.
 pub(crate) enum Work {
-    /// Of a function that is a handler.
+    /// Of a function that is a handler, or of a job.
     Call(Call),
     /// Any other.
     Function(Box<dyn FnOnce() + Send>),

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request, Response};
-use httpfsm_blocking::{Blocking, Server, ServerHandle, block_on, spawn, sync};
+use httpfsm_blocking::{Blocking, Functions, Server, ServerHandle, block_on, spawn, sync};
+use httpfsm_transport::Spawner;
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(20);
@@ -275,5 +276,39 @@ fn a_function_that_waits_has_its_turn_while_futures_never_wait() {
     assert!(receive(first).ends_with("function"));
     assert!(receive(second).ends_with("function"));
     shared.is_over.store(true, Ordering::SeqCst);
+    block_on(server.begin_drain(None).gone());
+}
+
+/// It may wait for that, and for other work.
+#[test]
+fn what_work_of_a_handler_wakes_does_not_wait_for_the_end_of_that_work() {
+    let (signal, (heard, is_heard), (report, reported)) =
+        (Arc::<Signal>::default(), mpsc::channel(), mpsc::channel());
+    let (awaited, is_heard) = (Arc::clone(&signal), Arc::new(Mutex::new(is_heard)));
+    let server = start(2, move |request: Request| {
+        let (signal, heard) = (Arc::clone(&awaited), heard.clone());
+        if request.path() == "/wait" {
+            spawn(async move {
+                signal.told().await;
+                let _ = heard.send(());
+            })
+            .unwrap();
+        } else {
+            let (is_heard, report) = (Arc::clone(&is_heard), report.clone());
+            let work = move || {
+                signal.tell();
+                let is_heard = is_heard.lock().unwrap().recv_timeout(HANG).is_ok();
+                let (tell, told) = mpsc::channel();
+                Functions.spawn_blocking(Box::new(move || tell.send(()).unwrap())).unwrap();
+                let _ = report.send((is_heard, told.try_recv().is_ok()));
+            };
+            Functions.spawn_blocking(Box::new(work)).unwrap();
+        }
+        async { "fine" }
+    });
+    receive(send(&server, "/wait"));
+    until(|| signal.is_awaited());
+    receive(send(&server, "/work"));
+    assert_eq!(reported.recv_timeout(2 * HANG), Ok((true, true)));
     block_on(server.begin_drain(None).gone());
 }

@@ -11,12 +11,18 @@ use crate::lock::lock;
 use crate::may_block::BlockingScope;
 use crate::{panics, waiting};
 
-/// A call of a [`sync`](crate::sync) function, for a [`Spawner`](crate::Spawner). Dropped without having run, it ends the
-/// request with a 500.
+/// A call of a [`sync`](crate::sync) function, or the work of a [`Job`](crate::Job), for a [`Spawner`](crate::Spawner).
+/// Dropped without having run, it ends its request with a 500, and whoever awaits the job panics.
 pub struct Call(Option<Arc<dyn CallFunction>>);
 
 impl Call {
-    /// Calls the function, on a thread that may block. It is not called if nobody waits for its response any more.
+    pub(crate) fn new(function: Arc<dyn CallFunction>) -> Self {
+        Self(Some(function))
+    }
+
+    /// Calls the function, on a thread that may block: [`may_block`](crate::may_block) says so while it runs, and no longer
+    /// when whoever waits for it is woken, who may go on at once on this thread. It is not called if nobody waits for it any
+    /// more.
     #[inline]
     pub fn run(mut self) {
         if let Some(place) = self.0.take() {
@@ -39,8 +45,9 @@ impl fmt::Debug for Call {
     }
 }
 
-trait CallFunction: Send + Sync {
-    fn call(&self);
+/// A function that is to be called once, in a blocking scope.
+pub(crate) trait CallFunction: Send + Sync {
+    fn call(self: Arc<Self>);
 
     /// Nobody will.
     fn abandon(&self);
@@ -137,7 +144,7 @@ where
     F: Fn(Request) -> R + Send + Sync + 'static,
     R: IntoResponse,
 {
-    fn call(&self) {
+    fn call(self: Arc<Self>) {
         let called = lock(&self.progress).request.take();
         let Some((request, place)) = called else { return };
         let blocking = BlockingScope::begin();

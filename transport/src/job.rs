@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::{error, fmt, io, thread};
 
-use crate::call::Call;
+use crate::call::{Call, CallFunction};
 use crate::lock::lock;
 use crate::may_block::BlockingScope;
 use crate::{panics, waiting};
@@ -22,7 +22,7 @@ pub trait Spawner: Send + Sync + 'static {
     /// dropped before this returns.
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread>;
 
-    /// The same for a call of a [`sync`](crate::sync) function. By default it is given to
+    /// The same for a call of a [`sync`](crate::sync) function, and for the work of a [`Job`]. By default it is given to
     /// [`spawn_blocking`](Self::spawn_blocking), which costs an allocation.
     ///
     /// # Errors
@@ -175,21 +175,10 @@ impl<T: Send + 'static> Job<T> {
     pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NoThread> {
         let progress = Mutex::new(JobProgress::Running(None));
         let shared = Arc::new(JobState { progress, work: Mutex::new(Some(work)) });
-        let report = ReportOnDrop(Arc::clone(&shared));
+        let call = Call::new(Arc::<JobState<_, _>>::clone(&shared));
         // Made before the spawner is called, so that it drops the work if that fails or panics.
         let job = Self(shared);
-        spawner.spawn_blocking(Box::new(move || {
-            let blocking = BlockingScope::begin();
-            let result = report.0.work.run();
-            drop(blocking);
-            // Whoever waits may go on at once, on this thread, too.
-            if let Some(result) = result {
-                report.0.finish(result);
-            }
-            // A result that nobody takes is dropped here.
-            let _blocking = BlockingScope::begin();
-            panics::discard(report);
-        }))?;
+        spawner.spawn_call(call)?;
         Ok(job)
     }
 
@@ -256,14 +245,25 @@ impl<T, W: PendingWork<T> + ?Sized> JobState<T, W> {
     }
 }
 
-/// Reports the end of the work, also of work that was dropped unrun (a runtime that shuts down does that).
-struct ReportOnDrop<T, W: PendingWork<T>>(Arc<JobState<T, W>>);
+impl<T: Send, W: PendingWork<T>> CallFunction for JobState<T, W> {
+    fn call(self: Arc<Self>) {
+        let blocking = BlockingScope::begin();
+        let result = self.work.run();
+        drop(blocking);
+        // Whoever waits may go on at once, on this thread, too.
+        if let Some(result) = result {
+            self.finish(result);
+        }
+        // A result that nobody takes is dropped here.
+        let _blocking = BlockingScope::begin();
+        panics::discard(self);
+    }
 
-impl<T, W: PendingWork<T>> Drop for ReportOnDrop<T, W> {
-    fn drop(&mut self) {
-        // Where it has begun, here or where it was waited for, whoever does it reports.
-        if self.0.work.discard() {
-            self.0.finish(Err("The work was dropped before it ran.".to_owned()));
+    /// A runtime that shuts down drops work unrun. Where the work has begun, here or where it was waited for, whoever does it
+    /// reports.
+    fn abandon(&self) {
+        if self.work.discard() {
+            self.finish(Err("The work was dropped before it ran.".to_owned()));
         }
     }
 }

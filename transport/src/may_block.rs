@@ -20,6 +20,20 @@ pub fn may_block() -> bool {
     BLOCKS.get().is_some_and(|drives| drives == worker::drives())
 }
 
+/// Runs work that may block: [`may_block`] says so while it runs. For a [`Spawner`](crate::Spawner) some of whose threads poll
+/// connections as well: what is given to [`spawn_blocking`](crate::Spawner::spawn_blocking) does not say so by itself, and a
+/// [`Call`](crate::Call) does.
+///
+/// ```
+/// use httpfsm_transport::{may_block, run_blocking};
+///
+/// assert!(!may_block() && run_blocking(may_block) && !may_block());
+/// ```
+pub fn run_blocking<T>(work: impl FnOnce() -> T) -> T {
+    let _blocking = BlockingScope::begin();
+    work()
+}
+
 /// Says that blocking work runs on this thread, until it is dropped.
 pub(crate) struct BlockingScope(Option<bool>);
 

@@ -178,7 +178,7 @@ fn is_read_slowly<H: Handler>(server: &mut MemoryServer<H>, client: &MemoryClien
 fn a_function_ahead_of_its_reader_waits_where_it_may_and_writes_into_a_file_where_not() {
     let written = Arc::new(AtomicU64::new(0));
     for (spawner, permits) in
-        [(None, 0), (Some(Few::start(2)), 2), (Some(Few::start(2)), 0), (Some(Few::start(2)), 1)]
+        [(None, 2), (Some(Few::start(2)), 2), (Some(Few::start(2)), 0), (Some(Few::start(2)), 1)]
     {
         let is_scarce = spawner.is_some();
         let spawner: Arc<dyn Spawner> = spawner.map_or(Arc::new(Threads), |few| Arc::new(few));
@@ -197,6 +197,7 @@ fn a_function_ahead_of_its_reader_waits_where_it_may_and_writes_into_a_file_wher
             client.send(GET_1_0);
         }
         let length = counted(LINES).len() as u64;
+        // Of threads that are not few, each may wait, and without a permit.
         let waiting = if is_scarce { permits as u64 } else { 2 };
         until(&mut server, "they are as far ahead as may be", |server| {
             let held = server.held();
@@ -207,7 +208,13 @@ fn a_function_ahead_of_its_reader_waits_where_it_may_and_writes_into_a_file_wher
                 && written >= done + waiting * WINDOW
                 && (waiting == 2 || held.memory.spooled > length / 2)
         });
+        let mut before = 0;
+        until(&mut server, "they stand still", |_| {
+            let now = written.load(Ordering::SeqCst);
+            std::mem::replace(&mut before, now) == now
+        });
         let held = server.held();
+        assert!(is_scarce || held.permits == 0, "{held:?}");
         assert_eq!(held.memory.spooled == 0, waiting == 2, "{held:?}");
         let pieces = held.memory.pieces;
         assert!(pieces >= waiting * WINDOW / 4 && pieces <= 2 * (WINDOW + (64 << 10)), "{held:?}");

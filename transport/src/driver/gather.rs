@@ -36,7 +36,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if !may_wait {
             // It waits for all of the body, and not as one of few.
             exchange.permit = None;
-        } else if exchange.permit.is_none() && (is_streamed || exchange.expects_continue()) {
+        } else if exchange.permit.is_none()
+            && (is_streamed || exchange.expects_continue())
+            && !exchange.pipe.is_body_in()
+        {
             exchange.permit = Permits::try_take(&shared.permits);
         }
         if exchange.permit.is_some() || is_streamed && until == GatherUntil::WholeUnlessStreamed {

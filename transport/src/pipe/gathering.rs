@@ -40,6 +40,11 @@ pub(crate) struct PartialBody {
 
 /// The driver's side.
 impl Pipe {
+    /// Whether all of the body has come, or nothing more of it does.
+    pub(crate) fn is_body_in(&self) -> bool {
+        self.is_touched() && lock(&self.state).end.is_some()
+    }
+
     /// Gathering begins, and takes what has come. `unasked`: bytes of the credit that the channel was not asked for. `None`
     /// where nothing more comes: the body may be read as it is.
     pub(crate) fn begin_gathering(&self, unasked: u64) -> Option<PartialBody> {

@@ -66,8 +66,12 @@ impl Output {
 
     /// Waits until the source has taken some, if the function may.
     fn waits(&self, window: &Window) -> io::Result<bool> {
-        let permit = self.permits.try_take();
-        let may_wait = !in_place::is_so() && (permit.is_some() || !self.functions.is_scarce());
+        if in_place::is_so() {
+            return Ok(false);
+        }
+        let is_scarce = self.functions.is_scarce();
+        let permit = if is_scarce { self.permits.try_take() } else { None };
+        let may_wait = permit.is_some() || !is_scarce;
         if may_wait {
             window.wait()?;
         }

@@ -1,17 +1,17 @@
 //! Handlers that have their bodies gathered.
 
-use std::future::poll_fn;
-use std::sync::Arc;
+use std::future::{pending, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, ready};
 
-use httpfsm::config::ServerConfig;
+use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Body, BodyFailure, Frame, GatherUntil, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::Held;
 use httpfsm_transport::memory::MemoryServer;
 
-use crate::support::{Dropped, GET, Gate, post};
+use crate::support::{Dropped, GET, Gate, poll, post};
 
 const OVERFLOW: usize = 1000;
 
@@ -252,4 +252,37 @@ fn who_runs_on_when_the_connection_is_lost_reads_that_the_body_is_not_whole() {
     server.run();
     assert_eq!(*seen.lock().unwrap(), Some(true));
     assert_eq!(server.held(), Held::default());
+}
+
+/// It is asked for on a thread of its own, while the rest of the body is on its way.
+#[test]
+fn a_body_that_is_in_needs_no_permit() {
+    let mut config = config();
+    config.channel.bodies = Some(Bodies::Streamed);
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let its = Arc::clone(&bodies);
+    let mut server = MemoryServer::new(config, move |mut request: Request| {
+        let its = Arc::clone(&its);
+        async move {
+            let mut body = request.take_body();
+            // So all of it is asked for.
+            assert!(poll_fn(|cx| Poll::Ready(body.poll_data(cx))).await.is_pending());
+            its.lock().unwrap().push(body);
+            pending::<()>().await;
+        }
+    });
+    server.permit_waiting(1);
+    let client = server.connect().unwrap();
+    let request = post("/", "hello");
+    let (head, content) = request.split_at(request.len() - 5);
+    client.send(head);
+    server.run();
+    let mut body = bodies.lock().unwrap().pop().unwrap();
+    let mut gathered = || poll(poll_fn(|cx| body.poll_gathered(GatherUntil::WholeOrPermitted, cx)));
+    assert!(gathered().is_pending());
+    client.send(content);
+    server.run();
+    assert_eq!(server.held().permits, 0);
+    assert!(gathered().is_ready());
+    assert_eq!(poll(pieces(&mut body)), Poll::Ready("[5] None".to_owned()));
 }

@@ -114,6 +114,8 @@ impl SyncBodyWriter {
 
 impl Write for SyncBodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Not only when a piece is full: a function may write little, and for ever.
+        self.window.check()?;
         let taken = bytes.len().min(PIECE - self.piece.len());
         self.piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         if self.piece.len() == PIECE {

@@ -331,6 +331,29 @@ fn writes_fail_when_the_peer_is_gone_also_those_that_wait() {
 }
 
 #[test]
+fn the_next_write_fails_when_the_peer_is_gone_however_little_it_is() {
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let goes_on = Arc::new(Mutex::new(goes_on));
+    let mut server = serve(ServerConfig::default(), Few::start(1), move |body: &mut SyncBodyWriter| {
+        body.write_all(b"one")?;
+        body.flush()?;
+        let _ = goes_on.lock().unwrap().recv();
+        let written = body.write_all(b"two");
+        let _ = tell.send(written.as_ref().map_err(io::Error::kind).copied());
+        written
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    until(&mut server, "the first is there", |_| client.take().ends_with(b"3\r\none\r\n"));
+    client.reset();
+    until(&mut server, "the peer is gone", |server| server.held().channels == 0);
+    drop(go_on);
+    assert_eq!(told.recv_timeout(HANG), Ok(Err(io::ErrorKind::BrokenPipe)));
+    ends(&mut server);
+}
+
+#[test]
 fn a_function_that_has_not_begun_when_its_peer_goes_is_not_called() {
     let (calls, spawner) = (Arc::new(AtomicUsize::new(0)), Few::start(1));
     let count = Arc::clone(&calls);

@@ -1,8 +1,9 @@
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::thread;
 
-use httpfsm::handler::Request;
-use httpfsm_async_std::{BodyReader, sync};
+use httpfsm::handler::{Request, Response};
+use httpfsm::status::Status;
+use httpfsm_async_std::{BodyReader, sync, written_sync};
 
 use crate::{connect, on_each_runtime, read_to_end};
 
@@ -19,5 +20,23 @@ on_each_runtime! {
         stream.write_all(b"hello").unwrap();
         let response = read_to_end(stream);
         assert!(response.contains("\r\n\r\nhello on httpfsm-blocking"), "{response}");
+    }
+
+    fn a_blocking_function_writes_a_response_on_such_a_thread_and_waits_for_its_reader(runtime: Runtime) {
+        const LINES: usize = 100_000;
+        let server = runtime.start(|_: Request| async {
+            let body = written_sync(|body| -> io::Result<()> {
+                writeln!(body, "{}", thread::current().name().unwrap_or_default())?;
+                (0..LINES).try_for_each(|line| writeln!(body, "{line}"))
+            });
+            Response::new(Status::OK).with_body(body)
+        });
+        let mut stream = connect(&server);
+        stream.write_all(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();
+        let response = read_to_end(stream);
+        let (_, content) = response.split_once("\r\n\r\n").unwrap();
+        let mut lines = content.lines();
+        assert!(lines.next().is_some_and(|thread| thread.starts_with("httpfsm-blocking")), "{content:.100}");
+        assert!(lines.map(str::parse).eq((0..LINES).map(Ok)), "{} bytes", content.len());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -24,6 +25,8 @@ pub(super) struct Window {
     state: Mutex<WindowState>,
     /// The source has taken something, or is gone.
     taken: Condvar,
+    /// As `is_closed`, to be looked at without the lock.
+    is_gone: AtomicBool,
 }
 
 #[derive(Default)]
@@ -89,8 +92,9 @@ pub(super) enum Place {
 /// The function's side.
 impl Window {
     /// Whether anybody reads.
+    #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
-        lock(&self.state).check()
+        if self.is_gone.load(Ordering::Acquire) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
     /// Where a piece of so many bytes may go.
@@ -182,6 +186,7 @@ impl Window {
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
+        self.is_gone.store(true, Ordering::Release);
         let unread = (std::mem::take(&mut state.pieces), state.overflow.take());
         let (end, source) = (state.end.take(), state.source.take());
         drop(state);

@@ -78,7 +78,8 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.identity] identity: PlainText,
             "Value of the Server field; empty: no field";
         [channel.bodies] bodies: Delivery,
-            "Call the application at the end of the request head, or when the whole body has arrived";
+            "Call the application at the end of the request head, or when the whole body has arrived; unset: the former, \
+             but functions on few threads (--transport blocking) when they need not wait for the body, or may";
         [channel.error_pages] error_pages: ErrorPagesKind,
             "Format of the responses that the machine makes by itself";
         [channel.expose_tracebacks] expose_tracebacks: Flag,
@@ -152,7 +153,7 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.output_high_water] output_high_water: Size,
             "Pending output above which the application waits; 1KiB at least";
         [channel.inbuf_overflow] inbuf_overflow: Size,
-            "Above this, a whole body waits in a temporary file; 0: it never does";
+            "Above this, a body that is gathered waits in a temporary file; 0: it never does";
         [channel.linger_bytes] linger_bytes: Size,
             "Bytes that lingering reads and discards; 0: no lingering";
         [channel.discard_bytes] discard_bytes: Size,
@@ -168,9 +169,9 @@ const PARAMETERS: &[Parameter] = parameters! {
         [max_buffered_bytes] max_buffered_bytes: Size,
             "Bytes that the server may hold in memory for all connections; above: whoever needs more waits";
         [max_spooled_bytes] max_spooled_bytes: Size,
-            "Bytes of request bodies that may be in temporary files; above: 503";
+            "Bytes of bodies that may be in temporary files; above: 503, or the response is cut";
         [spool_dir] spool_dir: PlainText,
-            "Folder of the temporary files for request bodies; empty: the system's";
+            "Folder of the temporary files for bodies; empty: the system's";
     }
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use httpfsm_transport::{Call, NoThread, Spawner, may_block, run_blocking};
+use httpfsm_transport::{Call, NoThread, Spawner, may_block};
 
 use crate::here;
 use crate::pool::{Pool, Work};
@@ -16,8 +16,7 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        // Its worker would keep for later what the work wakes and then waits for.
-        begin(Work::Function(Box::new(|| run_blocking(work))));
+        begin(Work::Function(work));
         Ok(())
     }
 
@@ -47,7 +46,7 @@ impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         if may_block() {
             work();
-        } else if let Some(work) = here::submit(Work::Function(Box::new(|| run_blocking(work)))) {
+        } else if let Some(work) = here::submit(Work::Function(work)) {
             self.0.share_function(work);
         }
         Ok(())

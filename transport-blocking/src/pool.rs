@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
 
-use httpfsm_transport::{Call, catch_panic};
+use httpfsm_transport::{Call, catch_panic, run_blocking};
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -35,7 +35,8 @@ impl Work {
     pub(crate) fn run(self) {
         match self {
             Self::Call(call) => call.run(),
-            Self::Function(function) => function(),
+            // Outside a scope its worker would keep for later what the work wakes and then waits for.
+            Self::Function(function) => run_blocking(function),
         }
     }
 }

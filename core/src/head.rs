@@ -40,6 +40,9 @@ pub(crate) use tests::parsed;
 /// The longest method that is read; a longer one gets a 501.
 pub(crate) const MAX_METHOD: usize = 256;
 
+/// The first byte of TLS: that of a record which belongs to a handshake (RFC 8446 section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Empty lines that are skipped before a request line. RFC 9112 section 2.2 asks for one; some clients send one behind a
 /// body and others to keep a connection.
 pub(crate) const MAX_EMPTY_LINES: usize = 4;
@@ -159,6 +162,7 @@ impl HeadScan {
             // These have rules of their own.
             Some(b'\0' | b'\r' | b'\n') | None => {}
             Some(&byte) if is_tchar(byte) => {}
+            Some(&TLS_HANDSHAKE) if start == 0 => return refuse(Rule::TlsOnPlainPort, start),
             Some(_) => return refuse(Rule::FirstByte, start),
         }
         let mut from = self.scanned as usize;

@@ -61,6 +61,9 @@ pub enum PrologueInput {
     Established,
     /// The handshake has failed.
     HandshakeFailed,
+    /// What has come in place of a handshake breaks this rule: it is of another protocol, and its peer can be told so without
+    /// the layer.
+    HandshakeRefused(Rule),
     /// Another protocol than HTTP/1.x comes next.
     OtherProtocol,
     /// The peer has ended its input.
@@ -91,6 +94,7 @@ impl PrologueInput {
             Self::NotAdmitted => Event::NotAdmitted,
             Self::Established => Event::Established,
             Self::HandshakeFailed => Event::HandshakeFailed,
+            Self::HandshakeRefused(_) => Event::HandshakeRefused,
             Self::OtherProtocol => Event::OtherProtocol,
             Self::RxEnd => Event::RxEnd,
             Self::Disconnected => Event::Disconnected,
@@ -298,9 +302,11 @@ impl Work {
                 self.begin_handshake = true;
             }
             (Action::OpenChannel, _) => self.end(PrologueOutput::Open(None)),
-            (Action::OpenRefused, PrologueInput::PrefaceRefused(rule)) | (Action::OpenRefusedBy(rule), _) => {
-                self.end(PrologueOutput::Open(Some(rule)));
-            }
+            (
+                Action::OpenRefused,
+                PrologueInput::PrefaceRefused(rule) | PrologueInput::HandshakeRefused(rule),
+            )
+            | (Action::OpenRefusedBy(rule), _) => self.end(PrologueOutput::Open(Some(rule))),
             (Action::HandOver, _) => self.end(PrologueOutput::HandOver),
             (Action::Close(reason), _) => {
                 self.begin_handshake = false;

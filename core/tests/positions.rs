@@ -159,6 +159,7 @@ fn a_request_line_has_two_single_spaces() {
         assert_eq!(statuses(&rig.wire()), ["400"], "{line:?}");
     }
     refused(" GET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::FirstByte);
+    refused("\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03", Rule::TlsOnPlainPort);
 }
 
 #[test]

@@ -52,6 +52,14 @@ fn a_preface_that_breaks_a_rule_opens_a_channel_that_says_so() {
     }
 }
 
+/// As plain HTTP where TLS is expected.
+#[test]
+fn what_comes_in_place_of_a_handshake_opens_a_channel_that_says_so() {
+    let told = tell(&mut handshake(1), 2, PrologueInput::HandshakeRefused(Rule::NotTls));
+    assert_eq!(told, (vec![PrologueOutput::Open(Some(Rule::NotTls))], State::Open));
+    assert_eq!(Rule::NotTls.status(), Status::BAD_REQUEST);
+}
+
 /// Wherever it is cut: the limit is one of bytes, not of reads.
 #[test]
 fn a_preface_that_needs_more_bytes_than_it_may_have_is_refused_at_the_last_of_them() {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use httpfsm::error::Rule;
+
 use crate::preface::Established;
 
 pub(crate) use guarded::Guarded;
@@ -46,7 +48,7 @@ mod guarded;
 ///
 /// # Example
 ///
-/// TLS is in `examples/tls_layer.rs` of the repository, over `rustls`. A layer for ASCII text, which inverts each byte and
+/// TLS is in the package `httpfsm-rustls`. A layer for ASCII text, which inverts each byte and
 /// ends with a zero:
 ///
 /// ```
@@ -219,6 +221,10 @@ pub enum LayerError {
     Truncated,
     /// The layer fails by itself, as one without a key does; with what it says of it.
     Own(Arc<dyn Error + Send + Sync>),
+    /// What the peer sent is of another protocol: plain HTTP where TLS is expected, say. Only for a handshake of which nothing
+    /// was sent: on a connection of a [listener](crate::Listener::layer) the peer then gets the response of this rule, without
+    /// the layer. Elsewhere it is as [`Peer`](Self::Peer).
+    Refused(Rule),
 }
 
 impl LayerError {
@@ -234,7 +240,7 @@ impl LayerError {
 
     fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Peer(_) => io::ErrorKind::InvalidData,
+            Self::Peer(_) | Self::Refused(_) => io::ErrorKind::InvalidData,
             Self::Truncated => io::ErrorKind::UnexpectedEof,
             Self::Own(_) => io::ErrorKind::Other,
         }
@@ -251,6 +257,7 @@ impl fmt::Display for LayerError {
                 "The connection ended before the end of the protocol below HTTP, so what came may be cut.",
             ),
             Self::Own(error) => write!(f, "The protocol below HTTP cannot go on: {error}"),
+            Self::Refused(rule) => write!(f, "The peer speaks another protocol: {rule}"),
         }
     }
 }
@@ -259,7 +266,7 @@ impl Error for LayerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Peer(error) | Self::Own(error) => Some(&**error),
-            Self::Truncated => None,
+            Self::Truncated | Self::Refused(_) => None,
         }
     }
 }

@@ -122,6 +122,11 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         &self.layer
     }
 
+    /// The wire below, without the layer and what that has received.
+    pub(crate) fn into_below(self) -> W {
+        self.below
+    }
+
     pub(crate) fn layer_mut(&mut self) -> &mut L {
         &mut self.layer
     }

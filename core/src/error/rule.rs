@@ -30,8 +30,10 @@ rules! {
         BareCr,
         /// A NUL byte in the head.
         Nul,
-        /// The first byte of a message cannot begin a method (a TLS hello on a clear port, say).
+        /// The first byte of a message cannot begin a method.
         FirstByte,
+        /// The first byte of a message is that of a TLS handshake.
+        TlsOnPlainPort,
         /// More than four empty lines before the request line.
         EmptyLines,
         /// The request line is not `method SP target SP version`.
@@ -127,6 +129,8 @@ rules! {
         Preface,
         /// What comes before HTTP is longer than `max_preface_bytes`.
         PrefaceTooLong,
+        /// What comes in place of a TLS handshake is none: plain HTTP, say.
+        NotTls,
     }
 }
 
@@ -154,6 +158,7 @@ impl Rule {
             | Self::BareCr
             | Self::Nul
             | Self::FirstByte
+            | Self::TlsOnPlainPort
             | Self::EmptyLines
             | Self::RequestLine
             | Self::Method
@@ -181,6 +186,7 @@ impl Rule {
             | Self::TrailerField
             | Self::BodyTruncated
             | Self::Preface
+            | Self::NotTls
             | Self::PrefaceTooLong => Status::BAD_REQUEST,
         }
     }
@@ -192,6 +198,7 @@ impl Rule {
             | Self::BareCr
             | Self::BareLf
             | Self::FirstByte
+            | Self::TlsOnPlainPort
             | Self::EmptyLines
             | Self::Method
             | Self::MethodTooLong
@@ -238,6 +245,7 @@ impl Rule {
             | Self::HandlerFailed
             | Self::Draining
             | Self::Preface
+            | Self::NotTls
             | Self::PrefaceTooLong => false,
         }
     }
@@ -246,7 +254,9 @@ impl Rule {
     #[must_use]
     pub const fn source(self) -> &'static str {
         match self {
-            Self::BareLf | Self::BareCr | Self::EmptyLines | Self::FirstByte => "RFC 9112 section 2.2",
+            Self::BareLf | Self::BareCr | Self::EmptyLines | Self::FirstByte | Self::TlsOnPlainPort => {
+                "RFC 9112 section 2.2"
+            }
             Self::Nul | Self::FieldValue => "RFC 9110 section 5.5",
             Self::RequestLine => "RFC 9112 section 3",
             Self::Version => "RFC 9112 section 2.3",
@@ -275,7 +285,7 @@ impl Rule {
             | Self::SimultaneousRequests
             | Self::Draining => "RFC 9110 section 15.6.4",
             Self::HandlerFailed => "RFC 9110 section 15.6.1",
-            Self::Preface | Self::PrefaceTooLong => "RFC 9110 section 15.5.1",
+            Self::Preface | Self::PrefaceTooLong | Self::NotTls => "RFC 9110 section 15.5.1",
         }
     }
 
@@ -287,6 +297,7 @@ impl Rule {
             Self::BareCr => "A CR is not followed by LF.",
             Self::Nul => "The head contains a NUL byte.",
             Self::FirstByte => "The first byte cannot begin a request line.",
+            Self::TlsOnPlainPort => "A TLS handshake was sent to a port that expects plain HTTP.",
             Self::EmptyLines => "More than four empty lines come before the request line.",
             Self::RequestLine => {
                 "The request line is not a method, a target and a version between single spaces."
@@ -338,6 +349,7 @@ impl Rule {
             Self::Draining => "The server is going out of service.",
             Self::Preface => "What comes before the first request is not what this server expects there.",
             Self::PrefaceTooLong => "What comes before the first request is longer than this server accepts.",
+            Self::NotTls => "What was sent is not TLS, which this port expects: use https.",
         }
     }
 }

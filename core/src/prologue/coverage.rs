@@ -27,7 +27,7 @@ enum Move {
     Deadline,
 }
 
-const MOVES: [Move; 18] = [
+const MOVES: [Move; 19] = [
     Move::Input(PrologueInput::Received(1)),
     Move::Input(PrologueInput::Received(2)),
     Move::Input(PrologueInput::PrefaceRead),
@@ -36,6 +36,7 @@ const MOVES: [Move; 18] = [
     Move::Input(PrologueInput::NotAdmitted),
     Move::Input(PrologueInput::Established),
     Move::Input(PrologueInput::HandshakeFailed),
+    Move::Input(PrologueInput::HandshakeRefused(Rule::NotTls)),
     Move::Input(PrologueInput::OtherProtocol),
     Move::Input(PrologueInput::RxEnd),
     Move::Input(PrologueInput::Disconnected),

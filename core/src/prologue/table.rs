@@ -40,6 +40,8 @@ crate::labelled! {
         Established,
         /// The handshake has failed.
         HandshakeFailed,
+        /// What has come in place of a handshake breaks a rule.
+        HandshakeRefused,
         /// Another protocol than HTTP/1.x comes next.
         OtherProtocol,
         /// The peer has ended its input.
@@ -117,6 +119,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     // The handshake goes on.
     on   Handshake, Established,      [OpenChannel],                                  Open;
     on   Handshake, HandshakeFailed,  [Close(CloseReason::HandshakeFailed)],          Refused;
+    on   Handshake, HandshakeRefused, [OpenRefused],                                  Open;
     then Handshake, HandshakeTimeout, [Close(CloseReason::HandshakeTimeout)],         Closed;
 
     // What both do alike. The peer:
@@ -138,16 +141,16 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
 /// The inputs that do not fit. When the prologue is over, the channel is told, or nobody is.
 pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     State, Event;
-    Preface: Established, HandshakeFailed;
+    Preface: Established, HandshakeFailed, HandshakeRefused;
     Handshake: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted;
-    Open: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, NoRoom, GoOut;
-    Handed: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, NoRoom, GoOut;
-    Refused: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, NoRoom, GoOut;
-    Closed: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, NoRoom, GoOut;
+    Open: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, HandshakeRefused,
+        OtherProtocol, RxEnd, Disconnected, Evict, NoRoom, GoOut;
+    Handed: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, HandshakeRefused,
+        OtherProtocol, RxEnd, Disconnected, Evict, NoRoom, GoOut;
+    Refused: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, HandshakeRefused,
+        OtherProtocol, RxEnd, Disconnected, Evict, NoRoom, GoOut;
+    Closed: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, HandshakeRefused,
+        OtherProtocol, RxEnd, Disconnected, Evict, NoRoom, GoOut;
 };
 
 /// The table, folded; what the prologue runs on.
@@ -182,6 +185,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
         bottom(Event::PrefaceRefused),
         bottom(Event::Established),
         bottom(Event::HandshakeFailed),
+        bottom(Event::HandshakeRefused),
         bottom(Event::OtherProtocol),
         bottom(Event::RxEnd),
         bottom(Event::Disconnected),

@@ -225,6 +225,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
     }
 
+    /// Takes the layer off the wire, which has sent nothing of it. What the peer has sent is dropped with it.
+    fn take_layer(&mut self) {
+        self.wire = match self.wire.take() {
+            Some(Stack::Layered(layered)) => Some(Stack::Plain(layered.into_below())),
+            wire => wire,
+        };
+    }
+
     fn shake_hands(&mut self, before: &mut BeforeChannel, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
         let Some(Stack::Layered(wire)) = &mut self.wire else { return Poll::Pending };
         let polled = wire.poll_established(cx);
@@ -247,7 +255,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             Poll::Ready(Err(error)) => {
                 before.text = Some(error.to_string());
-                if has_panicked { PrologueInput::Disconnected } else { of_handshake(&error) }
+                if let (Some(rule), false) = (refusal(&error), has_panicked) {
+                    self.take_layer();
+                    PrologueInput::HandshakeRefused(rule)
+                } else if has_panicked {
+                    PrologueInput::Disconnected
+                } else {
+                    of_handshake(&error)
+                }
             }
         };
         tell(before, at, input);
@@ -357,11 +372,24 @@ fn tell(before: &mut BeforeChannel, at: Moment, input: PrologueInput) {
     let _ = before.machine.handle(at, input);
 }
 
+fn layer_error(error: &io::Error) -> Option<&LayerError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// The rule by which a layer refuses what came in place of its handshake.
+fn refusal(error: &io::Error) -> Option<Rule> {
+    match layer_error(error) {
+        Some(LayerError::Refused(rule)) => Some(*rule),
+        _ => None,
+    }
+}
+
 /// What an error in a handshake means.
 fn of_handshake(error: &io::Error) -> PrologueInput {
-    let of_layer = error.get_ref().and_then(|error| error.downcast_ref::<LayerError>());
-    match of_layer {
-        Some(LayerError::Peer(_) | LayerError::Own(_)) => PrologueInput::HandshakeFailed,
+    match layer_error(error) {
+        Some(LayerError::Peer(_) | LayerError::Own(_) | LayerError::Refused(_)) => {
+            PrologueInput::HandshakeFailed
+        }
         Some(LayerError::Truncated) => PrologueInput::RxEnd,
         None if error.kind() == io::ErrorKind::UnexpectedEof => PrologueInput::RxEnd,
         None => PrologueInput::Disconnected,

@@ -31,7 +31,7 @@ fn forbidden_bytes_are_refused_at_once() {
     for (what, head, rule, offset) in LENIENT.iter().chain(STRICT) {
         let behind = match rule {
             Rule::BareCr | Rule::EmptyLines => 2,
-            Rule::BareLf | Rule::Nul | Rule::FirstByte => 1,
+            Rule::BareLf | Rule::Nul | Rule::FirstByte | Rule::TlsOnPlainPort => 1,
             _ => continue,
         };
         let seen = *offset as usize + behind;

@@ -78,7 +78,7 @@ pub(super) const STRICT: &[(&str, &[u8], Rule, u64)] = &[
 /// Other heads that are refused: by a rule of ours, or by both.
 #[rustfmt::skip]
 pub(super) const REFUSED: &[(&[u8], Rule, u64)] = &[
-    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Rule::FirstByte, 0),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Rule::TlsOnPlainPort, 0),
     (b"\r\n\x16\x03", Rule::FirstByte, 2),
     (b"\x7f\r\nGET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),
     (b" GET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),

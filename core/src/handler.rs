@@ -46,6 +46,7 @@ mod memory;
 mod multipart;
 mod request;
 mod response;
+mod security;
 mod state;
 mod subscriber;
 mod upgrade;
@@ -67,6 +68,7 @@ pub use memory::{MemoryHandle, MemoryLedger, MemoryUse, NoRoom, ReserveFuture, R
 pub use multipart::{Multipart, MultipartError, Part};
 pub use request::{NotInformational, Request, RequestParts};
 pub use response::Response;
+pub use security::{Hosts, Security};
 pub use state::with_state;
 pub use subscriber::{Failure, Subscriber};
 pub use upgrade::{IoFailure, UpgradeError, UpgradeFuture, Upgraded, UpgradedIo};

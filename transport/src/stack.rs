@@ -26,6 +26,11 @@ impl<W: Wire> Stack<W> {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn is_layered(&self) -> bool {
+        matches!(self, Self::Layered(_))
+    }
+
     /// What the panic of its layer said, if that has panicked.
     pub(crate) fn panic(&self) -> Option<&str> {
         match self {

@@ -7,6 +7,7 @@ use core::mem;
 use super::body::Body;
 use super::control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiting};
 use super::memory::MemoryHandle;
+use super::security::Security;
 use super::upgrade::UpgradeFuture;
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -183,6 +184,13 @@ impl Request {
     #[must_use]
     pub fn scheme(&self) -> &str {
         &self.connection.scheme
+    }
+
+    /// What protects the connection, as TLS does; `None` if nothing does that the server knows of. A listener behind a proxy
+    /// that decrypts has none, whatever its [`scheme`](Self::scheme) is.
+    #[must_use]
+    pub fn security(&self) -> Option<&Security> {
+        self.connection.extensions.get()
     }
 
     /// The name of the channel (`server.clisrv_17`).

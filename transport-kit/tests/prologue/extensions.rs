@@ -4,7 +4,8 @@ use std::io;
 use std::task::{Context, Poll};
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::{Extensions, Request};
+use httpfsm::error::Rule;
+use httpfsm::handler::{Extensions, Hosts, Request, Security};
 use httpfsm_transport::memory::{MemoryServer, MemoryWire};
 use httpfsm_transport::{
     Established, Layer, LayerError, Layered, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, Wire,
@@ -21,6 +22,87 @@ struct Credentials(&'static str);
 struct Tenant(&'static str);
 #[derive(Clone, Copy)]
 struct Certificate(&'static str);
+
+/// The layer of a connection that serves one host; open with its first byte, which is not `?`.
+#[derive(Default)]
+struct OneHost(Inverse, bool);
+
+impl Layer for OneHost {
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        match below.first() {
+            Some(b'?') => Err(LayerError::Refused(Rule::NotTls)),
+            None => Ok(0),
+            Some(_) => {
+                self.1 = true;
+                self.0.received(below, down)
+            }
+        }
+    }
+
+    fn below_ended(&mut self) {
+        self.0.below_ended();
+    }
+
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        self.0.read(plain)
+    }
+
+    fn write(&mut self, plain: &[io::IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        self.0.write(plain, down)
+    }
+
+    fn end(&mut self, down: &mut Vec<u8>) {
+        self.0.end(down);
+    }
+
+    fn established(&self) -> Option<Established> {
+        let mut established = Established::default();
+        established.extensions.insert(Hosts::new(|host| host == "a"));
+        established.extensions.insert(Security::default());
+        self.1.then_some(established)
+    }
+}
+
+#[test]
+fn a_request_for_a_host_that_the_connection_does_not_serve_gets_421_and_reaches_no_handler() {
+    let handler = |request: Request| async move { format!("{}", request.security().is_some()) };
+    let mut server = MemoryServer::new(ServerConfig::default(), handler);
+    server.set_listener(ListenerInfo::default().layer(|_| Ok(OneHost::default())));
+    let client = server.connect().unwrap();
+    for (request, status, content) in [
+        ("GET / HTTP/1.1\r\nHost: a:80\r\n\r\n", "HTTP/1.1 200 OK", "true"),
+        (
+            "POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 3\r\n\r\nabc",
+            "HTTP/1.1 421 Misdirected Request",
+            "",
+        ),
+        ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 421 Misdirected Request", ""),
+        ("CONNECT b:80 HTTP/1.1\r\nHost: b:80\r\n\r\n", "HTTP/1.1 200 OK", "true"),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 200 OK", "true"),
+    ] {
+        client.send(inverse(request.as_bytes()));
+        server.run();
+        let told = response(&inverse(&client.take()));
+        // The content of a 2xx to CONNECT is none.
+        let content = if request.starts_with("CONNECT") { "" } else { content };
+        assert_eq!(told, (status.to_owned(), content.to_owned()), "{request}");
+        if request.starts_with("CONNECT") {
+            break;
+        }
+    }
+}
+
+/// The layer has sent nothing, so the peer is told without it.
+#[test]
+fn what_a_layer_refuses_gets_the_response_of_the_rule_in_plain() {
+    let mut server = MemoryServer::new(ServerConfig::default(), tell);
+    server.set_listener(ListenerInfo::default().layer(|_| Ok(OneHost::default())));
+    let client = server.connect().unwrap();
+    client.send("?");
+    server.run();
+    let (status, _) = response(&client.take());
+    assert_eq!((&*status, client.is_ended()), ("HTTP/1.1 400 Bad Request", true));
+}
 
 async fn tell(request: Request) -> String {
     let extensions = &request.connection().extensions;

@@ -5,7 +5,9 @@ use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
 use httpfsm::fsm::Label as _;
-use httpfsm::handler::{Body, Failure, Handler, IntoResponse, Response};
+use httpfsm::handler::{Body, Failure, Handler, Hosts, IntoResponse, Response};
+use httpfsm::request::RequestRef;
+use httpfsm::status::Status;
 use httpfsm::time::Now;
 
 use super::{Driver, WakeUp};
@@ -15,6 +17,7 @@ use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};
 use crate::serving::Serving;
 use crate::spool::Spool;
+use crate::stack::Stack;
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -23,6 +26,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.channel.note_request();
         let Some(request) = self.channel.request() else { return };
         self.service.tell_of_request(|subscriber| subscriber.request(&self.info, request));
+        if self.wire.as_ref().is_some_and(Stack::is_layered) && self.is_misdirected(request) {
+            let response = Response::new(Status::MISDIRECTED_REQUEST);
+            let _ = self.channel.handle(now, Input::HttpResponse(response.as_ref()));
+            return;
+        }
         let counted = self.service.shared.budget.is_limited();
         if counted && !self.service.shared.budget.begin_request() {
             let _ = self.channel.handle(now, Input::Busy);
@@ -41,6 +49,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         } else {
             self.call(None, now);
         }
+    }
+
+    /// Whether the request is for a host that the connection does not serve.
+    #[cold]
+    fn is_misdirected(&self, request: RequestRef<'_>) -> bool {
+        self.info.extensions.get::<Hosts>().is_some_and(|hosts| !hosts.serve_request(&request))
     }
 
     /// Calls the handler.

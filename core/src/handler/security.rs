@@ -1,0 +1,91 @@
+//! What protects a connection.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::host;
+use crate::request::RequestRef;
+
+/// What a layer that encrypts, as TLS does, knows of a connection when its handshake is complete. A handler reads it by
+/// [`Request::security`](super::Request::security). It has names and bytes, and no type of a TLS library.
+///
+/// ```
+/// use httpfsm::{Request, Response, Status};
+///
+/// /// Only for clients that have shown a certificate.
+/// async fn whoami(request: Request) -> Response {
+///     match request.security().map(|security| security.peer_chain.as_slice()) {
+///         Some([certificate, ..]) => Response::text(format!("A certificate of {} bytes.\n", certificate.len())),
+///         _ => Response::new(Status::FORBIDDEN),
+///     }
+/// }
+/// # let _ = httpfsm::handler::with_state((), |_, request| whoami(request));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Security {
+    /// The protocol and its version: `TLSv1.3`, say.
+    pub protocol: Cow<'static, str>,
+    /// The cipher suite, by its name in the registry of IANA: `TLS_AES_128_GCM_SHA256`, say.
+    pub cipher: Cow<'static, str>,
+    /// What was agreed on by ALPN (RFC 7301): `http/1.1`, say. `None` if the peer has offered nothing, or the server has.
+    pub alpn: Option<Vec<u8>>,
+    /// The name of the server that the peer has asked for, by SNI (RFC 6066 section 3), in lower case; `None` if it has asked
+    /// for none, as one that connects to an address.
+    pub sni: Option<String>,
+    /// The certificates of the peer in DER, its own first. Empty if it has shown none. They were verified in the handshake, or
+    /// in the one of the session that this connection [resumes](Self::resumed).
+    pub peer_chain: Vec<Vec<u8>>,
+    /// The connection goes on with a session of an earlier one.
+    pub resumed: bool,
+}
+
+type Serves = dyn Fn(&str) -> bool + Send + Sync;
+
+/// Which hosts a connection serves. A layer puts it among the [extensions](super::ConnectionInfo::extensions) of a
+/// connection whose peer was identified for some of the hosts of a server only, as by a certificate that the configuration of
+/// one name demands and that of another does not. A transport responds with 421 to a request for another host (RFC 9110
+/// section 15.5.20), and its handler is not called. The connection goes on. Who uses a connection without a handler (level 1)
+/// asks [`serve_request`](Self::serve_request).
+///
+/// ```
+/// use httpfsm::handler::Hosts;
+///
+/// let hosts = Hosts::new(|host| host == "example.org");
+/// assert!(hosts.serve("example.org:8443") && !hosts.serve("example.net"));
+/// ```
+#[derive(Clone)]
+pub struct Hosts(Arc<Serves>);
+
+impl Hosts {
+    /// `serves` is given a name, or an address (one of IPv6 in brackets), as the request has it and without the port, and
+    /// says whether the connection serves it. It is called for each request, so it must be quick.
+    #[must_use]
+    pub fn new(serves: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(serves))
+    }
+
+    /// Whether a request for this [authority](super::Request::authority) is served.
+    #[must_use]
+    pub fn serve(&self, authority: &str) -> bool {
+        let host =
+            host::authority(authority.as_bytes()).map_or(authority.len(), |authority| authority.host.len());
+        (self.0)(authority.get(..host).unwrap_or(authority))
+    }
+
+    /// Whether this request is served. One of HTTP/1.0 may be for no host, and `CONNECT` names the host that it is to be
+    /// connected to, so both are.
+    #[must_use]
+    pub fn serve_request(&self, request: &RequestRef<'_>) -> bool {
+        request.method() == "CONNECT" || request.authority().is_none_or(|authority| self.serve(authority))
+    }
+}
+
+impl fmt::Debug for Hosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hosts(..)")
+    }
+}

@@ -43,19 +43,22 @@ pub struct Server<T> {
 }
 
 /// Where a server is to listen.
-#[derive(Debug)]
 enum Endpoint {
     /// A socket that listens.
     Made(Listener),
     Tcp(SocketAddr),
+    TcpWith(SocketAddr, Box<Configures>),
     Unix(PathBuf),
 }
+
+type Configures = dyn FnOnce(Listener) -> Listener + Send;
 
 impl Endpoint {
     fn listen(self, options: &SocketOptions) -> io::Result<Listener> {
         match self {
             Self::Made(listener) => Ok(listener),
             Self::Tcp(address) => Listener::tcp(address, options),
+            Self::TcpWith(address, configure) => Listener::tcp(address, options).map(configure),
             Self::Unix(path) => Listener::unix(path, options),
         }
     }
@@ -155,6 +158,28 @@ impl<T: Transport> Server<T> {
         self
     }
 
+    /// As [`listen_tcp`](Self::listen_tcp), on a listener of which `configure` says more, when it is made:
+    ///
+    /// ```
+    /// use httpfsm::config::ServerConfig;
+    /// use httpfsm_transport::{Server, Transport};
+    ///
+    /// /// Port 8080 is for everybody, port 8443 for a proxy that decrypts.
+    /// fn listen<T: Transport + Default>() -> Server<T> {
+    ///     Server::new(ServerConfig::default())
+    ///         .listen_tcp(([0, 0, 0, 0], 8080).into())
+    ///         .listen_tcp_with(([127, 0, 0, 1], 8443).into(), |listener| listener.scheme("https"))
+    /// }
+    /// ```
+    pub fn listen_tcp_with(
+        mut self,
+        address: SocketAddr,
+        configure: impl FnOnce(Listener) -> Listener + Send + 'static,
+    ) -> Self {
+        self.endpoints.push(Endpoint::TcpWith(address, Box::new(configure)));
+        self
+    }
+
     /// Adds the path of a Unix socket. [`serve`](Self::serve) makes it, as [`Listener::unix`] does.
     pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
         self.endpoints.push(Endpoint::Unix(path.into()));
@@ -189,6 +214,16 @@ impl<T: Transport> Server<T> {
             spooled::probe(Path::new(&*config.spool_dir))?;
         }
         transport.start(opening, handler)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Made(listener) => f.debug_tuple("Made").field(listener).finish(),
+            Self::Tcp(address) | Self::TcpWith(address, _) => f.debug_tuple("Tcp").field(address).finish(),
+            Self::Unix(path) => f.debug_tuple("Unix").field(path).finish(),
+        }
     }
 }
 

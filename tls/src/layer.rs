@@ -1,0 +1,264 @@
+//! TLS on one connection.
+
+use std::borrow::Cow;
+use std::io::{self, IoSlice, Read, Write};
+
+use httpfsm::error::Rule;
+use httpfsm::handler::Security;
+use httpfsm_transport::{Established, Layer, LayerError};
+use rustls::server::{Accepted, Acceptor};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
+
+use crate::hello::{Hello, HelloFrom, comparable};
+use crate::options::HTTP_1_1;
+use crate::tls::{Chosen, Tls};
+
+/// What rustls holds for a connection beside its size: buffers that begin at 4 KiB, keys and secrets. It tells nobody, so
+/// `tests/memory.rs` measures it.
+const HELD: usize = 9 << 10;
+/// What rustls keeps at most of a message that is not complete (its handshake messages have at most 64 KiB).
+const INCOMPLETE: usize = 68 << 10;
+/// The alert `unrecognized_name`, before anything is encrypted (RFC 6066 section 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+
+/// The server's side of TLS on one connection: a machine of bytes, without I/O. [`Tls::layer`] makes it.
+pub struct TlsLayer {
+    stage: Stage,
+    /// Bytes that were given to rustls since something came of them: it may hold them all.
+    pending: usize,
+    /// Plain bytes that wait to be read.
+    unread: usize,
+    has_begun: bool,
+    below_ended: bool,
+}
+
+/// The sizes differ little, and one is in use for each connection.
+enum Stage {
+    /// What the client says first decides on the configuration.
+    Hello {
+        acceptor: Acceptor,
+        tls: Tls,
+    },
+    Open {
+        connection: ServerConnection,
+        chosen: Option<Chosen>,
+    },
+    Failed,
+}
+
+impl TlsLayer {
+    pub(crate) fn new(tls: &Tls) -> Result<Self, LayerError> {
+        let stage = match tls.only() {
+            Some(config) => {
+                let connection = ServerConnection::new(config).map_err(LayerError::own)?;
+                Stage::Open { connection: unlimited(connection), chosen: None }
+            }
+            None => Stage::Hello { acceptor: Acceptor::default(), tls: tls.clone() },
+        };
+        Ok(Self { stage, pending: 0, unread: 0, has_begun: false, below_ended: false })
+    }
+
+    /// Has the client's first message decide, if it is complete.
+    fn choose(&mut self, down: &mut Vec<u8>) -> Result<(), LayerError> {
+        let Stage::Hello { acceptor, tls } = &mut self.stage else { return Ok(()) };
+        let accepted = match acceptor.accept() {
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => return Ok(()),
+            Err((error, mut alert)) => {
+                // To write to a vector does not fail.
+                let _ = alert.write_all(down);
+                self.stage = Stage::Failed;
+                return Err(LayerError::peer(error));
+            }
+        };
+        let chosen = chosen(tls, &accepted);
+        self.stage = Stage::Failed;
+        let Some(chosen) = chosen else {
+            down.extend_from_slice(&UNRECOGNIZED_NAME);
+            return Err(LayerError::peer("It asks for a server that there is none of here."));
+        };
+        match accepted.into_connection(chosen.config.clone()) {
+            Ok(connection) => {
+                self.stage = Stage::Open { connection: unlimited(connection), chosen: Some(chosen) };
+                Ok(())
+            }
+            Err((error, mut alert)) => {
+                let _ = alert.write_all(down);
+                Err(LayerError::peer(error))
+            }
+        }
+    }
+
+    /// Takes bytes as far as they make plain bytes, or all of them.
+    fn take(&mut self, left: &mut &[u8], down: &mut Vec<u8>) -> Result<(), LayerError> {
+        while !left.is_empty() {
+            let before = left.len();
+            match &mut self.stage {
+                Stage::Hello { acceptor, .. } => {
+                    acceptor.read_tls(left).map_err(LayerError::own)?;
+                    self.choose(down)?;
+                }
+                Stage::Open { connection, .. } => {
+                    // At most 4 KiB at once.
+                    connection.read_tls(left).map_err(LayerError::own)?;
+                }
+                Stage::Failed => return Err(LayerError::own("It has failed before.")),
+            }
+            self.pending = INCOMPLETE.min(self.pending + before - left.len());
+            if !self.process(down)? || left.len() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has rustls work at what it was given. `false` where there is something to be read before it takes more.
+    fn process(&mut self, down: &mut Vec<u8>) -> Result<bool, LayerError> {
+        let Stage::Open { connection, .. } = &mut self.stage else { return Ok(true) };
+        let was_handshaking = connection.is_handshaking();
+        let processed = connection.process_new_packets();
+        // An alert, too, where the peer is at fault.
+        say(connection, down);
+        let state = processed.map_err(LayerError::peer)?;
+        self.unread = state.plaintext_bytes_to_read();
+        if self.unread > 0 || was_handshaking != connection.is_handshaking() {
+            self.pending = 0;
+        }
+        Ok(connection.wants_read())
+    }
+}
+
+fn chosen(tls: &Tls, accepted: &Accepted) -> Option<Chosen> {
+    let client = accepted.client_hello();
+    let name = client.server_name().and_then(comparable);
+    tls.chosen(&Hello { server_name: name.as_deref(), from: HelloFrom::Client(&client) })
+}
+
+/// The wire bounds what is encrypted at once, and takes all of it before the next.
+fn unlimited(mut connection: ServerConnection) -> ServerConnection {
+    connection.set_buffer_limit(None);
+    connection
+}
+
+/// Passes on what rustls has to say to the peer.
+fn say(connection: &mut ServerConnection, down: &mut Vec<u8>) {
+    while connection.wants_write() {
+        // To write to a vector does not fail.
+        let _ = connection.write_tls(down);
+    }
+}
+
+/// Whether a connection begins as a request of HTTP does, or an empty line before it, and as no record of TLS (RFC 8446
+/// section 5.1).
+fn is_text(first: u8) -> bool {
+    first.is_ascii_graphic() || first.is_ascii_whitespace()
+}
+
+impl Layer for TlsLayer {
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        let Some(&first) = below.first() else { return Ok(0) };
+        if !std::mem::replace(&mut self.has_begun, true) && is_text(first) {
+            self.stage = Stage::Failed;
+            return Err(LayerError::Refused(Rule::NotTls));
+        }
+        let mut left = below;
+        self.take(&mut left, down)?;
+        Ok(below.len() - left.len())
+    }
+
+    fn below_ended(&mut self) {
+        self.below_ended = true;
+        if let Stage::Open { connection, .. } = &mut self.stage {
+            // To read nothing is how it learns of that.
+            let _ = connection.read_tls(&mut io::empty());
+        }
+    }
+
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        let connection = match &mut self.stage {
+            Stage::Open { connection, .. } => connection,
+            // Nothing can be cut before the handshake is complete.
+            Stage::Hello { .. } => return Ok(self.below_ended.then_some(0)),
+            Stage::Failed => return Err(LayerError::own("It has failed before.")),
+        };
+        match connection.reader().read(plain) {
+            Ok(bytes) => {
+                self.unread = self.unread.saturating_sub(bytes);
+                Ok(Some(bytes))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(_) if connection.is_handshaking() => Ok(Some(0)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(LayerError::Truncated),
+            Err(error) => Err(LayerError::own(error)),
+        }
+    }
+
+    fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        let connection = match &mut self.stage {
+            Stage::Open { connection, .. } if !connection.is_handshaking() => connection,
+            Stage::Failed => return Err(LayerError::own("It has failed before.")),
+            _ => return Ok(0),
+        };
+        let taken = connection.writer().write_vectored(plain).map_err(LayerError::own)?;
+        say(connection, down);
+        Ok(taken)
+    }
+
+    fn end(&mut self, down: &mut Vec<u8>) {
+        if let Stage::Open { connection, .. } = &mut self.stage {
+            connection.send_close_notify();
+            say(connection, down);
+        }
+    }
+
+    fn established(&self) -> Option<Established> {
+        let Stage::Open { connection, chosen } = &self.stage else { return None };
+        if connection.is_handshaking() {
+            return None;
+        }
+        let security = security(connection);
+        let mut established = Established::default();
+        established.scheme = Some(Cow::Borrowed("https"));
+        established.other_protocol = security.alpn.as_deref().is_some_and(|name| name != HTTP_1_1);
+        if let Some(hosts) =
+            chosen.as_ref().and_then(|chosen| chosen.hosts(security.sni.clone(), security.alpn.clone()))
+        {
+            established.extensions.insert(hosts);
+        }
+        established.extensions.insert(security);
+        Some(established)
+    }
+
+    fn held(&self) -> usize {
+        HELD + self.pending + self.unread
+    }
+}
+
+/// What is known when the handshake is complete.
+fn security(connection: &ServerConnection) -> Security {
+    let mut security = Security::default();
+    security.protocol = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2".into(),
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3".into(),
+        other => other.and_then(|version| version.as_str()).unwrap_or_default().into(),
+    };
+    let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+    let name = suite.and_then(|suite| suite.as_str()).unwrap_or_default();
+    // The library writes the version into the names of 1.3.
+    security.cipher = match name.strip_prefix("TLS13_") {
+        Some(rest) => format!("TLS_{rest}").into(),
+        None => name.into(),
+    };
+    security.alpn = connection.alpn_protocol().map(<[u8]>::to_vec);
+    security.sni = connection.server_name().and_then(comparable);
+    let chain = connection.peer_certificates().unwrap_or_default();
+    security.peer_chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
+    security.resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+    security
+}
+
+impl std::fmt::Debug for TlsLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsLayer").field("unread", &self.unread).finish_non_exhaustive()
+    }
+}

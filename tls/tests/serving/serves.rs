@@ -1,0 +1,75 @@
+//! Requests over TLS, and what handlers know of it.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use httpfsm_rustls::rustls::version::{TLS12, TLS13};
+use httpfsm_rustls::rustls::{self, ClientConfig};
+use httpfsm_rustls::{TlsOptions, TlsVersion};
+
+use crate::support::{Authority, connect, get, on_each, on_one, read_response};
+
+#[test]
+fn handlers_know_what_was_agreed_on_and_the_second_connection_resumes() {
+    let authority = Authority::new("test");
+    on_each(&authority.tls("localhost", &TlsOptions::default()), |server, _, on| {
+        let mut client = authority.client();
+        client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = Arc::new(client);
+        for resumed in [false, true] {
+            let response = get(&mut connect(server, &client, "localhost"), "localhost").unwrap();
+            let facts = format!("https TLSv1.3 alpn=http/1.1 sni=localhost chain=0 resumed={resumed}");
+            assert!(response.ends_with(&facts), "{on}: {response}");
+        }
+    });
+}
+
+#[test]
+fn several_requests_of_a_connection_are_responded_to() {
+    let authority = Authority::new("test");
+    on_each(&authority.tls("localhost", &TlsOptions::default()), |server, _, on| {
+        let mut client = connect(server, &Arc::new(authority.client()), "localhost");
+        for request in 0..3 {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let response = read_response(&mut client);
+            assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{on}: {request}: {response}");
+        }
+    });
+}
+
+fn speaking(
+    authority: &Authority,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
+    let mut client = ClientConfig::builder_with_protocol_versions(versions)
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    client.alpn_protocols.clear();
+    let trusting = authority.client();
+    client.dangerous().set_certificate_verifier(verifier(&trusting, authority));
+    Arc::new(client)
+}
+
+fn verifier(_: &ClientConfig, authority: &Authority) -> Arc<dyn rustls::client::danger::ServerCertVerifier> {
+    rustls::client::WebPkiServerVerifier::builder(Arc::new(authority.roots())).build().unwrap()
+}
+
+#[test]
+fn versions_before_the_oldest_that_is_spoken_fail() {
+    let authority = Authority::new("test");
+    let mut newest = TlsOptions::default();
+    newest.min_version = TlsVersion::Tls13;
+    for (options, serves_old) in [(TlsOptions::default(), true), (newest, false)] {
+        let server = on_one(&authority.tls("localhost", &options));
+        for (version, serves) in [(&TLS12, serves_old), (&TLS13, true)] {
+            let client = speaking(&authority, &[version]);
+            let response = get(&mut connect(&server, &client, "localhost"), "localhost");
+            let expected = if version == &TLS12 { "https TLSv1.2 alpn=-" } else { "https TLSv1.3 alpn=-" };
+            match response {
+                Ok(response) => assert!(serves && response.contains(expected), "{response}"),
+                Err(error) => assert!(!serves && error.to_string().contains("ProtocolVersion"), "{error}"),
+            }
+        }
+        crate::support::gone(&server);
+    }
+}

@@ -4,10 +4,16 @@
 //! unnoticed.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tls")]
+mod tls_client;
+
 use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
+
+#[cfg(feature = "tls")]
+pub use tls_client::TlsClient;
 
 /// A folder of programs that the `PATH` of a user may lack.
 const FOR_ADMINISTRATORS: &str = "/usr/sbin";

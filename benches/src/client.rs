@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 
 use crate::client_stream::ClientStream;
+use crate::layered::Below;
 use crate::load::{CONTENT, Load};
 
 /// One keep-alive connection.
@@ -20,7 +21,7 @@ impl BenchClient {
     /// # Errors
     /// Those of the socket.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
-        ClientStream::connect(address, false).map(Self::over)
+        ClientStream::connect(address, Below::Nothing).map(Self::over)
     }
 
     /// A client on this connection.

@@ -2,10 +2,22 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use httpfsm_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use httpfsm_rustls::rustls::crypto::{CryptoProvider, ring};
+use httpfsm_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use httpfsm_rustls::rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+};
+use httpfsm_testing::TlsClient;
 use httpfsm_transport::Layer;
 use httpfsm_transport_kit::ToyLayer;
+
+use crate::layered::Below;
 
 /// Bytes that are read from the socket at once, where a layer is to take them.
 const READ: usize = 16 << 10;
@@ -18,22 +30,41 @@ pub struct ClientStream {
 
 /// The client's half of the layer that the server has.
 struct LayerEnd {
-    layer: ToyLayer,
+    layer: Box<dyn Layer>,
     /// What was read from the socket, and not taken by the layer.
     received: Vec<u8>,
 }
 
 impl ClientStream {
-    /// Connects, and does the handshake of the layer, if there is one. Every read gives up after 60 s, which is long even
+    /// Connects, and does the handshake of the layer, if there is one: a full one of TLS. Every read gives up after 60 s, which is long even
     /// for a server under valgrind.
     ///
     /// # Errors
     /// Those of the socket, and of the handshake.
-    pub fn connect(address: SocketAddr, is_layered: bool) -> io::Result<Self> {
+    pub fn connect(address: SocketAddr, below: Below) -> io::Result<Self> {
+        let layer: Option<Box<dyn Layer>> = match below {
+            Below::Nothing => None,
+            Below::Toy => Some(Box::new(ToyLayer::client())),
+            Below::Tls => return Self::connect_tls(address, &tls_config()),
+        };
+        Self::through(address, layer)
+    }
+
+    /// As [`connect`](Self::connect), over TLS by this configuration, which may resume a session.
+    ///
+    /// # Errors
+    /// Those of the socket, and of the handshake.
+    pub fn connect_tls(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+        let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        Self::through(address, Some(Box::new(TlsClient(tls))))
+    }
+
+    fn through(address: SocketAddr, layer: Option<Box<dyn Layer>>) -> io::Result<Self> {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let layer = is_layered.then(|| LayerEnd { layer: ToyLayer::client(), received: Vec::new() });
+        let layer = layer.map(|layer| LayerEnd { layer, received: Vec::new() });
         let mut stream = Self { socket, layer };
         if let Self { socket, layer: Some(end) } = &mut stream {
             end.begin(socket)?;
@@ -81,7 +112,7 @@ impl LayerEnd {
         let mut down = Vec::new();
         self.layer.received(&[], &mut down)?;
         socket.write_all(&down)?;
-        while !self.layer.is_established() {
+        while self.layer.established().is_none() {
             self.receive(socket)?;
             if self.layer.read(&mut [0])?.is_some() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -106,5 +137,60 @@ impl LayerEnd {
         socket.write_all(&down)?;
         self.received.drain(..taken?);
         Ok(())
+    }
+}
+
+/// A client's configuration, which believes each certificate: that of the server is made at its start.
+///
+/// # Panics
+///
+/// Never: the provider has the versions of TLS that are spoken.
+#[must_use]
+pub fn tls_config() -> Arc<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let believes = Arc::new(Believes(Arc::clone(&provider)));
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.expect("the provider has the suites of TLS 1.2 and 1.3");
+    Arc::new(builder.dangerous().with_custom_certificate_verifier(believes).with_no_client_auth())
+}
+
+/// Believes each certificate, and verifies only that the server has its key.
+#[derive(Debug)]
+struct Believes(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Believes {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        httpfsm_rustls::rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        httpfsm_rustls::rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::layered;
+use crate::layered::Below;
 
 /// The program next to this one: both are in the folder of the build's profile.
 ///
@@ -70,15 +70,14 @@ impl ServerProcess {
             .collect()
     }
 
-    /// Starts the server of a transport: `named` or the program of the same build, but this program itself for
-    /// [`layered::TRANSPORT`].
+    /// Starts the server of a transport: `named` or the program of the same build, but this program itself for one with
+    /// [something below](Below::of) HTTP.
     ///
     /// # Errors
     /// When there is no such program, and those of [`start`](Self::start).
     pub fn of(transport: &str, threads: usize, named: Option<&Path>) -> io::Result<Self> {
-        if transport == layered::TRANSPORT {
-            let arguments = [layered::SERVE.into(), threads.to_string().into()];
-            return Self::start(&std::env::current_exe()?, &arguments);
+        if let (Some(serve), None) = (Below::of(transport).serve(), named) {
+            return Self::start(&std::env::current_exe()?, &[serve.into(), threads.to_string().into()]);
         }
         let program = named.map_or_else(program, |named| Ok(named.to_owned()))?;
         Self::start(&program, &Self::arguments(transport, threads))
@@ -163,6 +162,20 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
 /// When there is no such process.
 pub fn threads(pid: u32) -> io::Result<u64> {
     figure(pid, "Threads:")
+}
+
+/// The processor time of all threads that a process has now, as the kernel counts it.
+///
+/// # Errors
+/// When there is no such process.
+pub fn processor_time(pid: u32) -> io::Result<Duration> {
+    let mut all = Duration::ZERO;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+        let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        all += Duration::from_nanos(nanos.ok_or_else(|| io::Error::other("no figure in schedstat"))?);
+    }
+    Ok(all)
 }
 
 fn figure(pid: u32, name: &str) -> io::Result<u64> {

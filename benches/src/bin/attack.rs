@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::client_stream::ClientStream;
-use httpfsm_benches::layered;
+use httpfsm_benches::layered::{self, Below};
 use httpfsm_benches::load::Load;
 use httpfsm_benches::server::ServerProcess;
 use lexopt::{Arg, ValueExt};
@@ -51,8 +51,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    if let Some(threads) = layered::threads_asked() {
-        return Ok(layered::serve(threads)?);
+    if let Some(asked) = layered::asked() {
+        return Ok(layered::serve(asked)?);
     }
     let options = CommandLine::parse()?;
     let start = || ServerProcess::of(&options.transport, options.threads, options.program.as_deref());
@@ -127,7 +127,7 @@ const READ: SlowKind =
 struct Attack {
     address: SocketAddr,
     peers: Vec<(SlowKind, ClientStream)>,
-    is_layered: bool,
+    below: Below,
     at_once: usize,
 }
 
@@ -135,10 +135,10 @@ impl Attack {
     fn new(options: &CommandLine, address: SocketAddr) -> io::Result<Self> {
         let kinds = [(HEAD, options.heads), (BODY, options.bodies), (READ, options.reads)];
         let kinds = kinds.into_iter().flat_map(|(slow, peers)| std::iter::repeat_n(slow, peers));
-        let is_layered = options.is_layered();
-        let peers = kinds.map(|slow| Ok((slow, connect(address, slow, is_layered)?)));
+        let below = options.below();
+        let peers = kinds.map(|slow| Ok((slow, connect(address, slow, below)?)));
         let peers = peers.collect::<io::Result<_>>()?;
-        Ok(Self { address, peers, is_layered, at_once: options.at_once.max(1) })
+        Ok(Self { address, peers, below, at_once: options.at_once.max(1) })
     }
 
     /// Attacks until `over`; returns how many peers were cut.
@@ -151,7 +151,7 @@ impl Attack {
                 for (slow, stream) in group {
                     if is_cut(stream, *slow) {
                         cut += 1;
-                        if let Ok(again) = connect(self.address, *slow, self.is_layered) {
+                        if let Ok(again) = connect(self.address, *slow, self.below) {
                             *stream = again;
                         }
                     }
@@ -164,8 +164,8 @@ impl Attack {
     }
 }
 
-fn connect(address: SocketAddr, slow: SlowKind, is_layered: bool) -> io::Result<ClientStream> {
-    let mut stream = ClientStream::connect(address, is_layered)?;
+fn connect(address: SocketAddr, slow: SlowKind, below: Below) -> io::Result<ClientStream> {
+    let mut stream = ClientStream::connect(address, below)?;
     stream.write_all(slow.begin.as_bytes())?;
     stream.socket().set_nonblocking(true)?;
     Ok(stream)
@@ -235,7 +235,7 @@ impl CommandLine {
 
     /// How long the responses to so many requests took, one after another on one connection.
     fn ask(&self, address: SocketAddr, requests: usize) -> io::Result<Vec<Duration>> {
-        let mut client = BenchClient::over(ClientStream::connect(address, self.is_layered())?);
+        let mut client = BenchClient::over(ClientStream::connect(address, self.below())?);
         (0..requests)
             .map(|_| {
                 let began = Instant::now();
@@ -247,8 +247,8 @@ impl CommandLine {
             .collect()
     }
 
-    fn is_layered(&self) -> bool {
-        self.transport == layered::TRANSPORT
+    fn below(&self) -> Below {
+        Below::of(&self.transport)
     }
 
     fn peers(&self) -> usize {

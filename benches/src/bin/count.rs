@@ -5,6 +5,7 @@
 //! count core                     some servers
 //! count layered                  the driver over a connection in memory, through a layer
 //! count http                     an axum `Router` with one route, on tokio
+//! count tokio-tls                TLS on tokio
 //! count tokio-limited            a transport under limits of which none is reached
 //! count blocking-function        a transport with a function that blocks as its handler
 //! count tokio --load plain       some loads
@@ -27,8 +28,10 @@ use std::process::{Command, ExitCode};
 use httpfsm_benches::budget::{Budgets, PerRequest};
 use httpfsm_benches::callgrind::{self, Cost};
 use httpfsm_benches::client::BenchClient;
+use httpfsm_benches::client_stream::ClientStream;
 use httpfsm_benches::in_memory::InMemory;
 use httpfsm_benches::in_process::InProcess;
+use httpfsm_benches::layered::{self, Below};
 use httpfsm_benches::load::Load;
 use httpfsm_benches::router;
 use httpfsm_benches::server::{self, ServerProcess};
@@ -63,6 +66,10 @@ fn count() -> Result<ExitCode, Box<dyn Error>> {
         arguments.iter().map(|word| word.to_str().unwrap_or("")).collect::<Vec<_>>()[..]
     {
         return workload(server, load_named(load)?, writes.parse()?);
+    }
+    if let Some(asked) = layered::asked() {
+        layered::serve(asked)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if arguments == [SERVE] {
         router::serve()?;
@@ -183,12 +190,15 @@ impl CommandLine {
         } else {
             if server == HTTP {
                 words.extend([std::env::current_exe()?.into(), SERVE.into()]);
+            } else if let (Some(serve), None) = (Below::of(server).serve(), &self.program) {
+                words.extend([std::env::current_exe()?.into(), serve.into(), "1".into()]);
             } else {
                 words.push(self.program.clone().map_or_else(server::program, Ok)?.into());
                 words.extend(ServerProcess::arguments(server, 1));
             }
+            let below = Below::of(server);
             let server = ServerProcess::start(Path::new(&valgrind), &words)?;
-            let mut client = BenchClient::connect(server.address())?;
+            let mut client = BenchClient::over(ClientStream::connect(server.address(), below)?);
             client.drive(load, writes)?;
             drop(client);
             let status = server.stop()?;

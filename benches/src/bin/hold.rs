@@ -6,6 +6,7 @@
 //! hold --half-head 200                 10,000 connections that have sent 200 bytes of a head
 //! hold --connections 1000 --budget 1600
 //! hold --transport tokio --threads 1   the server of the same build
+//! hold --transport tokio-tls      TLS on tokio
 //! hold --transport tokio-layered       tokio, and a layer below HTTP: that of the transport kit
 //! hold --max-threads 16                fails where the server has more
 //! hold --addr 127.0.0.1:8080 --pid N   a server that runs already
@@ -26,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::client_stream::ClientStream;
-use httpfsm_benches::layered;
+use httpfsm_benches::layered::{self, Below};
 use httpfsm_benches::load::Load;
 use httpfsm_benches::server::{ServerProcess, resident_bytes, threads};
 use lexopt::{Arg, ValueExt};
@@ -39,8 +40,8 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Result<ExitCode, Box<dyn Error>> {
-    if let Some(threads) = layered::threads_asked() {
-        layered::serve(threads)?;
+    if let Some(asked) = layered::asked() {
+        layered::serve(asked)?;
         return Ok(ExitCode::SUCCESS);
     }
     let options = CommandLine::parse()?;
@@ -155,7 +156,7 @@ impl CommandLine {
     }
 
     fn connect(&self, address: SocketAddr) -> io::Result<BenchClient> {
-        ClientStream::connect(address, self.transport == layered::TRANSPORT).map(BenchClient::over)
+        ClientStream::connect(address, Below::of(&self.transport)).map(BenchClient::over)
     }
 
     /// Opens the connections and brings each to the state that is measured.

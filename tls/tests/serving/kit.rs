@@ -6,11 +6,11 @@ use std::thread;
 use httpfsm_rustls::rustls::ClientConnection;
 use httpfsm_rustls::rustls::pki_types::ServerName;
 use httpfsm_rustls::{TlsListener, TlsOptions};
+use httpfsm_testing::TlsClient;
 use httpfsm_transport::{Spawner, Transport};
 use httpfsm_transport_kit::{Application, Plan, Report, Served, check};
 use tokio::runtime::Runtime;
 
-use crate::client_layer::TlsClient;
 use crate::support::Authority;
 
 fn kept<T: Transport, S: Spawner + Clone + Sync>(make: impl Fn() -> T + Sync, spawner: S) -> Report {

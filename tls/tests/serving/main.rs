@@ -3,7 +3,6 @@
 
 mod choosing;
 mod client_certificates;
-mod client_layer;
 mod ends;
 mod errors;
 mod kit;

@@ -7,11 +7,11 @@ use httpfsm::config::ServerConfig;
 use httpfsm_rustls::rustls::pki_types::ServerName;
 use httpfsm_rustls::rustls::{ClientConfig, ClientConnection};
 use httpfsm_rustls::{TlsLayer, TlsListener, TlsOptions};
+use httpfsm_testing::TlsClient;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 use httpfsm_transport::{Layer, ListenerInfo};
 use proptest::prelude::*;
 
-use crate::client_layer::TlsClient;
 use crate::support::{Authority, Hears, respond};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";

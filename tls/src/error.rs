@@ -54,6 +54,11 @@ pub enum TlsError {
     NoProvider,
     /// The provider cannot be used so, as one that has no cipher suite of the versions that are wanted.
     Provider(rustls::Error),
+    /// No client asks for this by SNI: an address, or a name that is not in its ASCII form (RFC 6066 section 3).
+    NotAName {
+        /// What was given as a name.
+        name: String,
+    },
     /// It was not read from files, so there is nothing to reload.
     NotFromFiles,
 }
@@ -79,6 +84,10 @@ impl fmt::Display for TlsError {
                  default provider of rustls",
             ),
             Self::Provider(error) => write!(f, "the cryptography provider cannot be used: {error}"),
+            Self::NotAName { name } => write!(
+                f,
+                "{name:?} is no name that a client can ask for; give one as example.org or *.example.org, in ASCII"
+            ),
             Self::NotFromFiles => {
                 f.write_str("this TLS configuration was not read from files, so there is nothing to reload")
             }
@@ -97,6 +106,7 @@ impl Error for TlsError {
             | Self::EncryptedKey { .. }
             | Self::Mismatch { .. }
             | Self::NoProvider
+            | Self::NotAName { .. }
             | Self::NotFromFiles => None,
         }
     }

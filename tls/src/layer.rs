@@ -9,30 +9,22 @@ use httpfsm_transport::{Established, Layer, LayerError};
 use rustls::server::{Accepted, Acceptor};
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 
+use crate::held::Held;
 use crate::hello::{Hello, HelloFrom, comparable};
 use crate::options::HTTP_1_1;
 use crate::tls::{Chosen, Tls};
 
-/// What rustls holds for a connection beside its size: buffers that begin at 4 KiB, keys and secrets. It tells nobody, so
-/// `tests/memory.rs` measures it.
-const HELD: usize = 9 << 10;
-/// What rustls keeps at most of a message that is not complete (its handshake messages have at most 64 KiB).
-const INCOMPLETE: usize = 68 << 10;
 /// The alert `unrecognized_name`, before anything is encrypted (RFC 6066 section 3).
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// The server's side of TLS on one connection: a machine of bytes, without I/O. [`Tls::layer`] makes it.
 pub struct TlsLayer {
     stage: Stage,
-    /// Bytes that were given to rustls since something came of them: it may hold them all.
-    pending: usize,
-    /// Plain bytes that wait to be read.
-    unread: usize,
+    held: Held,
     has_begun: bool,
     below_ended: bool,
 }
 
-/// The sizes differ little, and one is in use for each connection.
 enum Stage {
     /// What the client says first decides on the configuration.
     Hello {
@@ -55,7 +47,7 @@ impl TlsLayer {
             }
             None => Stage::Hello { acceptor: Acceptor::default(), tls: tls.clone() },
         };
-        Ok(Self { stage, pending: 0, unread: 0, has_begun: false, below_ended: false })
+        Ok(Self { stage, held: Held::new(), has_begun: false, below_ended: false })
     }
 
     /// Has the client's first message decide, if it is complete.
@@ -92,20 +84,17 @@ impl TlsLayer {
     /// Takes bytes as far as they make plain bytes, or all of them.
     fn take(&mut self, left: &mut &[u8], down: &mut Vec<u8>) -> Result<(), LayerError> {
         while !left.is_empty() {
-            let before = left.len();
+            let before = *left;
+            // At most 4 KiB at once. It fails where the message of the peer is larger than any that there is.
             match &mut self.stage {
-                Stage::Hello { acceptor, .. } => {
-                    acceptor.read_tls(left).map_err(LayerError::own)?;
-                    self.choose(down)?;
-                }
-                Stage::Open { connection, .. } => {
-                    // At most 4 KiB at once.
-                    connection.read_tls(left).map_err(LayerError::own)?;
-                }
+                Stage::Hello { acceptor, .. } => acceptor.read_tls(left).map_err(LayerError::peer)?,
+                Stage::Open { connection, .. } => connection.read_tls(left).map_err(LayerError::peer)?,
                 Stage::Failed => return Err(LayerError::own("It has failed before.")),
-            }
-            self.pending = INCOMPLETE.min(self.pending + before - left.len());
-            if !self.process(down)? || left.len() == before {
+            };
+            let taken = before.len() - left.len();
+            self.held.take(before.get(..taken).unwrap_or_default());
+            self.choose(down)?;
+            if !self.process(down)? || taken == 0 {
                 break;
             }
         }
@@ -119,11 +108,13 @@ impl TlsLayer {
         let processed = connection.process_new_packets();
         // An alert, too, where the peer is at fault.
         say(connection, down);
-        let state = processed.map_err(LayerError::peer)?;
-        self.unread = state.plaintext_bytes_to_read();
-        if self.unread > 0 || was_handshaking != connection.is_handshaking() {
-            self.pending = 0;
+        let is_over = was_handshaking && !connection.is_handshaking();
+        if is_over {
+            let chain = connection.peer_certificates().unwrap_or_default();
+            self.held.chain = chain.iter().map(|certificate| certificate.len()).sum();
         }
+        let state = processed.map_err(LayerError::peer)?;
+        self.held.processed(state.plaintext_bytes_to_read(), is_over);
         Ok(connection.wants_read())
     }
 }
@@ -145,6 +136,15 @@ fn say(connection: &mut ServerConnection, down: &mut Vec<u8>) {
     while connection.wants_write() {
         // To write to a vector does not fail.
         let _ = connection.write_tls(down);
+    }
+}
+
+/// A reader to whom nothing has come.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
@@ -182,11 +182,14 @@ impl Layer for TlsLayer {
             Stage::Failed => return Err(LayerError::own("It has failed before.")),
         };
         match connection.reader().read(plain) {
-            Ok(bytes) => {
-                self.unread = self.unread.saturating_sub(bytes);
-                Ok(Some(bytes))
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.held.emptied() {
+                    // It gives memory back only before it reads.
+                    let _ = connection.read_tls(&mut Nothing);
+                }
+                Ok(None)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(_) if connection.is_handshaking() => Ok(Some(0)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(LayerError::Truncated),
             Err(error) => Err(LayerError::own(error)),
@@ -199,8 +202,13 @@ impl Layer for TlsLayer {
             Stage::Failed => return Err(LayerError::own("It has failed before.")),
             _ => return Ok(0),
         };
+        let before = down.len();
         let taken = connection.writer().write_vectored(plain).map_err(LayerError::own)?;
         say(connection, down);
+        if down.len() - before < taken {
+            // It has sent the end: no key of TLS 1.2 encrypts more than 2^24 records (RFC 8446 section 5.5).
+            return Err(LayerError::own("The keys of the connection are used up."));
+        }
         Ok(taken)
     }
 
@@ -230,7 +238,7 @@ impl Layer for TlsLayer {
     }
 
     fn held(&self) -> usize {
-        HELD + self.pending + self.unread
+        self.held.bytes()
     }
 }
 
@@ -259,6 +267,6 @@ fn security(connection: &ServerConnection) -> Security {
 
 impl std::fmt::Debug for TlsLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsLayer").field("unread", &self.unread).finish_non_exhaustive()
+        f.debug_struct("TlsLayer").field("held", &self.held.bytes()).finish_non_exhaustive()
     }
 }

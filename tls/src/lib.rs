@@ -19,6 +19,7 @@
 #![deny(missing_docs)]
 
 mod error;
+mod held;
 mod hello;
 mod layer;
 mod listen;

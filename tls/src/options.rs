@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ProducesTickets, StoresServerSessions, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ParsedCertificate, ProducesTickets, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 
@@ -37,7 +36,8 @@ impl TlsVersion {
 
 /// Whether clients show a certificate. The authorities are PEM with one certificate at least, and a client's certificate has
 /// to be signed by one of them, or by one that they have signed. A handler finds the chain in
-/// [`Security::peer_chain`](httpfsm::handler::Security::peer_chain).
+/// [`Security::peer_chain`](httpfsm::handler::Security::peer_chain). Unless this is [`Off`](Self::Off), each connection is verified
+/// by itself, and none goes on with the session of another: a certificate that has expired since would still do.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum ClientCertificates {
@@ -73,31 +73,20 @@ pub struct TlsOptions {
     /// Whether clients show a certificate. Default: no.
     pub client_certificates: ClientCertificates,
     /// Protocols beside `http/1.1` that the server takes by ALPN (RFC 7301), by the server's preference and before `http/1.1`:
-    /// `h2`, say. Their connections are [handed over](httpfsm_transport::Listener::hand_over). Default: none.
+    /// `h2`, say. Their connections are [handed over](httpfsm_transport::Listener::hand_over); a listener that hands
+    /// none over closes them. Default: none.
     pub other_protocols: Vec<Vec<u8>>,
 }
 
-/// By whom clients are verified: connections may go on with each other's sessions only where this is the same.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Authentication {
-    is_required: bool,
-    authorities: Vec<CertificateDer<'static>>,
-}
-
-/// What was made of the options.
-pub(crate) struct Built {
-    pub(crate) config: ServerConfig,
-    pub(crate) authentication: Option<Authentication>,
-}
-
 impl TlsOptions {
-    pub(crate) fn build(&self, certificates: &Pem, key: &Pem) -> Result<Built, TlsError> {
+    pub(crate) fn build(&self, certificates: &Pem, key: &Pem) -> Result<ServerConfig, TlsError> {
         let provider = provider().ok_or(TlsError::NoProvider)?;
         let certified = certified(certificates, key, &provider)?;
-        let (authentication, verifier) = self.authentication(&provider)?;
+        let verifier = self.verifier(&provider)?;
         let builder = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&self.min_version.and_newer())
             .map_err(TlsError::Provider)?;
+        let is_anonymous = verifier.is_none();
         let builder = match verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
@@ -105,56 +94,43 @@ impl TlsOptions {
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = self.other_protocols.clone();
         config.alpn_protocols.push(HTTP_1_1.to_vec());
-        if let Some(ticketer) = ticketer().transpose().map_err(TlsError::Provider)? {
+        if !is_anonymous {
+            // Who resumes a session is not verified again.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        } else if let Some(ticketer) = ticketer().transpose().map_err(TlsError::Provider)? {
             config.ticketer = ticketer;
         }
-        Ok(Built { config, authentication })
+        Ok(config)
     }
 
-    #[allow(clippy::type_complexity)]
-    fn authentication(
+    fn verifier(
         &self,
         provider: &Arc<CryptoProvider>,
-    ) -> Result<(Option<Authentication>, Option<Arc<dyn ClientCertVerifier>>), TlsError> {
+    ) -> Result<Option<Arc<dyn ClientCertVerifier>>, TlsError> {
         let (pem, is_required) = match &self.client_certificates {
-            ClientCertificates::Off => return Ok((None, None)),
+            ClientCertificates::Off => return Ok(None),
             ClientCertificates::Optional(pem) => (pem, false),
             ClientCertificates::Required(pem) => (pem, true),
         };
         let (file, authorities) = pem.certificates("the authorities of clients")?;
-        let unusable = |error: Box<dyn std::error::Error + Send + Sync>| TlsError::Unusable {
-            file: file.clone(),
-            error,
-        };
+        let unusable = |error| TlsError::Unusable { file: file.clone(), error };
         let mut roots = RootCertStore::empty();
-        for authority in &authorities {
-            roots.add(authority.clone()).map_err(|error| unusable(error.into()))?;
+        for authority in authorities {
+            roots.add(authority).map_err(|error| unusable(error.into()))?;
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
         let builder = if is_required { builder } else { builder.allow_unauthenticated() };
-        let verifier = builder.build().map_err(|error| unusable(error.into()))?;
-        Ok((Some(Authentication { is_required, authorities }), Some(verifier)))
-    }
-}
-
-/// Sessions of one configuration, with which connections of another may go on.
-pub(crate) struct Sessions {
-    ticketer: Arc<dyn ProducesTickets>,
-    storage: Arc<dyn StoresServerSessions>,
-}
-
-impl Sessions {
-    pub(crate) fn of(config: &ServerConfig) -> Self {
-        Self { ticketer: Arc::clone(&config.ticketer), storage: Arc::clone(&config.session_storage) }
-    }
-
-    pub(crate) fn keep_in(self, config: &mut ServerConfig) {
-        (config.ticketer, config.session_storage) = (self.ticketer, self.storage);
+        Ok(Some(builder.build().map_err(|error| unusable(error.into()))?))
     }
 }
 
 fn certified(certificates: &Pem, key: &Pem, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
     let (certificates, chain) = certificates.certificates("the certificate chain")?;
+    for certificate in &chain {
+        ParsedCertificate::try_from(certificate)
+            .map_err(|error| TlsError::Unusable { file: certificates.clone(), error: error.into() })?;
+    }
     let (key_file, key) = key.key()?;
     let key = provider
         .key_provider
@@ -174,7 +150,8 @@ fn provider() -> Option<Arc<CryptoProvider>> {
     CryptoProvider::get_default().cloned().or_else(|| own::provider().map(Arc::new))
 }
 
-/// Who encrypts session tickets (RFC 8446 section 4.6.1). Where there is none, sessions are kept in memory, 256 of them.
+/// Who encrypts session tickets (RFC 8446 section 4.6.1), by the features, whichever provider the process has installed. Where there
+/// is none, sessions are kept in memory, 256 of them.
 fn ticketer() -> Option<Result<Arc<dyn ProducesTickets>, rustls::Error>> {
     own::ticketer()
 }

@@ -1,12 +1,17 @@
 //! Certificates and keys in PEM (RFC 7468).
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::TlsError;
+
+/// Bytes of a file at most.
+const MOST: u64 = 4 << 20;
 
 /// Where PEM comes from. A path is [read again](crate::Tls::reload) at each reload.
 ///
@@ -37,7 +42,7 @@ impl Pem {
             Self::Bytes(bytes) => Ok((what.to_owned(), Cow::Borrowed(bytes))),
             Self::File(path) => {
                 let file = path.display().to_string();
-                match std::fs::read(path) {
+                match read_bounded(path) {
                     Ok(bytes) => Ok((file, Cow::Owned(bytes))),
                     Err(error) => Err(TlsError::Unreadable { file, error }),
                 }
@@ -73,6 +78,16 @@ impl Pem {
             Err(PemError::NoItemsFound) => Err(TlsError::Missing { file, section: "PRIVATE KEY" }),
             Err(error) => Err(TlsError::Malformed { file, error }),
         }
+    }
+}
+
+/// No more than that, as of a device.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MOST {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 4 MiB")),
+        false => Ok(bytes),
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use httpfsm::handler::Hosts;
 use httpfsm_transport::LayerError;
 use rustls::ServerConfig;
+use rustls::pki_types::DnsName;
 
 use crate::error::TlsError;
 use crate::hello::{Hello, HelloFrom, comparable};
 use crate::layer::TlsLayer;
-use crate::options::{Authentication, Sessions, TlsOptions};
+use crate::options::{ClientCertificates, TlsOptions};
 use crate::pem::Pem;
 
 /// Choices that may lead to other choices, before the handshake fails.
@@ -39,10 +40,11 @@ pub struct Tls(Arc<Shared>);
 
 struct Shared {
     current: RwLock<Arc<Current>>,
-    source: Option<Source>,
+    /// Held by who changes it, so that no change is lost to one that began before.
+    changes: Mutex<()>,
 }
 
-/// Where the configuration was made from.
+/// Where a configuration was made from.
 struct Source {
     certificates: Pem,
     key: Pem,
@@ -50,17 +52,13 @@ struct Source {
 }
 
 /// What new connections get.
+#[derive(Clone)]
 enum Current {
-    One {
-        config: Arc<ServerConfig>,
-        /// `None` where the configuration was made elsewhere, and nothing is known of that.
-        clients: Option<Clients>,
-    },
+    /// With its source, if it was made here.
+    One(Arc<ServerConfig>, Option<Arc<Source>>),
     Choice(Arc<Chooses>),
 }
 
-/// By whom clients are verified, in a configuration that was made here.
-type Clients = Option<Authentication>;
 type Chooses = dyn Fn(&Hello<'_>) -> Option<Tls> + Send + Sync;
 
 impl Tls {
@@ -87,17 +85,20 @@ impl Tls {
         options: &TlsOptions,
     ) -> Result<Self, TlsError> {
         let (certificates, key, options) = (certificates.into(), key.into(), options.clone());
-        let source = Source { certificates, key, options };
-        let current = source.read(None)?;
-        Ok(Self::new(current, Some(source)))
+        let source = Arc::new(Source { certificates, key, options });
+        Ok(Self::new(source.read()?))
     }
 
     /// From a configuration of rustls, for what there are no options for here. It is taken as it is: whoever wants clients of
     /// `http/1.1` by ALPN alone, or tickets, says so in it. A protocol other than `http/1.1` that it agrees on by ALPN is
-    /// [handed over](httpfsm_transport::Listener::hand_over). Leave its `max_early_data_size` at 0, or requests can be replayed.
+    /// [handed over](httpfsm_transport::Listener::hand_over). Its `max_early_data_size` is taken for 0: see
+    /// [`from_pem`](Self::from_pem).
     #[must_use]
-    pub fn from_config(config: Arc<ServerConfig>) -> Self {
-        Self::new(Current::One { config, clients: None }, None)
+    pub fn from_config(mut config: Arc<ServerConfig>) -> Self {
+        if config.max_early_data_size > 0 {
+            Arc::make_mut(&mut config).max_early_data_size = 0;
+        }
+        Self::new(Current::One(config, None))
     }
 
     /// One configuration or another for each connection, by what its client says first. `choose` is called in the handshake,
@@ -108,7 +109,7 @@ impl Tls {
     /// may have shown a certificate that would not do for that host.
     #[must_use]
     pub fn choose(choose: impl Fn(&Hello<'_>) -> Option<Self> + Send + Sync + 'static) -> Self {
-        Self::new(Current::Choice(Arc::new(choose)), None)
+        Self::new(Current::Choice(Arc::new(choose)))
     }
 
     /// A configuration for each name that a client may ask for by SNI, and `otherwise` for the others, and for those who ask for
@@ -120,49 +121,46 @@ impl Tls {
     /// # fn main() -> Result<(), httpfsm_rustls::TlsError> {
     /// let org = Tls::from_pem("org.pem", "org.key")?;
     /// let net = Tls::from_pem("net.pem", "net.key")?;
-    /// let tls = Tls::by_name([("example.org", org), ("*.example.net", net.clone())], Some(net));
+    /// let tls = Tls::by_name([("example.org", org), ("*.example.net", net.clone())], Some(net))?;
     /// # drop(tls);
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::NotAName`]: no client asks for that by SNI, as for an address, or for a name that is not in its ASCII form.
     pub fn by_name<N: AsRef<str>>(
         names: impl IntoIterator<Item = (N, Self)>,
         otherwise: Option<Self>,
-    ) -> Self {
-        let names = names.into_iter().filter_map(|(name, tls)| Some((comparable(name.as_ref())?, tls)));
-        let names: HashMap<String, Self> = names.collect();
-        Self::choose(move |hello| {
+    ) -> Result<Self, TlsError> {
+        let named = |(name, tls): (N, Self)| {
+            let is_name = |name: &String| DnsName::try_from(name.strip_prefix("*.").unwrap_or(name)).is_ok();
+            match comparable(name.as_ref()).filter(is_name) {
+                Some(name) => Ok((name, tls)),
+                None => Err(TlsError::NotAName { name: name.as_ref().to_owned() }),
+            }
+        };
+        let names = names.into_iter().map(named).collect::<Result<HashMap<String, Self>, _>>()?;
+        Ok(Self::choose(move |hello| {
             let name = hello.server_name().unwrap_or_default();
             let by_wildcard = || names.get(&format!("*.{}", name.split_once('.')?.1));
             names.get(name).or_else(by_wildcard).or(otherwise.as_ref()).cloned()
-        })
+        }))
     }
 
-    fn new(current: Current, source: Option<Source>) -> Self {
-        Self(Arc::new(Shared { current: RwLock::new(Arc::new(current)), source }))
+    fn new(current: Current) -> Self {
+        Self(Arc::new(Shared { current: RwLock::new(Arc::new(current)), changes: Mutex::default() }))
     }
 
     /// New connections get what `other` is now; those that there are keep what they have. Sessions can be resumed as before if
-    /// both were made of PEM and clients are verified alike, and not at all else.
+    /// both were made of PEM and neither asks clients for certificates, and not at all else.
     pub fn replace(&self, other: &Self) {
-        let current = other.current();
-        let current = match (&*self.current(), &*current) {
-            (
-                Current::One { config: old, clients: Some(before) },
-                Current::One { config, clients: Some(after) },
-            ) if before == after => {
-                let mut config = ServerConfig::clone(config);
-                Sessions::of(old).keep_in(&mut config);
-                Arc::new(Current::One { config: Arc::new(config), clients: Some(after.clone()) })
-            }
-            _ => current,
-        };
-        self.set(current);
+        self.change(Current::clone(&other.current()));
     }
 
-    /// Reads the files again that it was [made](Self::from_pem) of. Connections that there are keep what they have, and sessions
-    /// can be resumed as before, unless the authorities of clients are others now.
+    /// Reads the files again that it was [made](Self::from_pem) of, or that what has [replaced](Self::replace) it was. Connections
+    /// that there are keep what they have. Sessions can be resumed as before, if clients are not asked for certificates.
     ///
     /// This reads files, and so blocks the thread.
     ///
@@ -170,14 +168,16 @@ impl Tls {
     ///
     /// As [`from_pem_with`](Self::from_pem_with); then nothing changes. [`TlsError::NotFromFiles`] if it was not made of PEM.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let source = self.0.source.as_ref().ok_or(TlsError::NotFromFiles)?;
-        let current = source.read(Some(&*self.current()))?;
-        self.set(Arc::new(current));
+        let _alone = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Current::One(_, Some(source)) = &*self.current() else { return Err(TlsError::NotFromFiles) };
+        self.set(source.read()?);
         Ok(())
     }
 
     /// A layer for one connection, for what is not a [`ListenTls`](crate::ListenTls): the layer of a
-    /// [`PrefaceRead`](httpfsm_transport::PrefaceRead), say, or a [`Layered`](httpfsm_transport::Layered) over a wire of yours.
+    /// [`PrefaceRead`](httpfsm_transport::PrefaceRead), say. Nobody asks that of a [`Layered`](httpfsm_transport::Layered) over a
+    /// wire of yours for what it knows: its requests have no [`Security`](httpfsm::handler::Security), report the scheme of the
+    /// listener, and get no 421.
     ///
     /// # Errors
     ///
@@ -190,47 +190,65 @@ impl Tls {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn set(&self, current: Arc<Current>) {
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = current;
+    fn change(&self, to: Current) {
+        let _alone = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.set(to);
+    }
+
+    fn set(&self, mut to: Current) {
+        if let (Current::One(old, Some(before)), Current::One(config, Some(after))) =
+            (&*self.current(), &mut to)
+        {
+            if before.keeps_sessions() && after.keeps_sessions() {
+                let config = Arc::make_mut(config);
+                config.ticketer = Arc::clone(&old.ticketer);
+                config.session_storage = Arc::clone(&old.session_storage);
+            }
+        }
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(to);
     }
 
     /// The configuration of all connections, if there is no choice.
     pub(crate) fn only(&self) -> Option<Arc<ServerConfig>> {
         match &*self.current() {
-            Current::One { config, .. } => Some(Arc::clone(config)),
+            Current::One(config, _) => Some(Arc::clone(config)),
             Current::Choice(_) => None,
         }
     }
 
-    /// What is chosen for a client that says this, and who chose it. `None`: nothing is.
+    /// What is chosen for a client that says this, and who chose it first. `None`: nothing is.
     pub(crate) fn chosen(&self, hello: &Hello<'_>) -> Option<Chosen> {
-        let (mut tls, mut first) = (self.clone(), None);
-        for _ in 0..CHOICES {
-            let current = tls.current();
-            match &*current {
-                Current::One { config, .. } => {
-                    return Some(Chosen { config: Arc::clone(config), tls, by: first });
-                }
-                Current::Choice(choose) => {
-                    first.get_or_insert_with(|| Arc::clone(choose));
-                    tls = choose(hello)?;
-                }
+        match &*self.current() {
+            Current::One(config, _) => {
+                Some(Chosen { config: Arc::clone(config), tls: self.clone(), by: None })
             }
+            Current::Choice(choose) => follow(choose, hello),
         }
-        None
     }
 }
 
-impl Source {
-    /// `before`: whose sessions are kept, if clients are verified alike.
-    fn read(&self, before: Option<&Current>) -> Result<Current, TlsError> {
-        let mut built = self.options.build(&self.certificates, &self.key)?;
-        if let Some(Current::One { config, clients: Some(clients) }) = before {
-            if *clients == built.authentication {
-                Sessions::of(config).keep_in(&mut built.config);
-            }
+/// Asks `choose`, and whomever that chooses.
+fn follow(first: &Arc<Chooses>, hello: &Hello<'_>) -> Option<Chosen> {
+    let mut choose = Arc::clone(first);
+    for _ in 0..CHOICES {
+        let tls = choose(hello)?;
+        match Current::clone(&tls.current()) {
+            Current::One(config, _) => return Some(Chosen { config, tls, by: Some(Arc::clone(first)) }),
+            Current::Choice(next) => choose = next,
         }
-        Ok(Current::One { config: Arc::new(built.config), clients: Some(built.authentication) })
+    }
+    None
+}
+
+impl Source {
+    fn read(self: &Arc<Self>) -> Result<Current, TlsError> {
+        let config = self.options.build(&self.certificates, &self.key)?;
+        Ok(Current::One(Arc::new(config), Some(Arc::clone(self))))
+    }
+
+    /// Whether connections may go on with sessions of others. Those with certificates of clients are verified each by itself.
+    fn keeps_sessions(&self) -> bool {
+        matches!(self.options.client_certificates, ClientCertificates::Off)
     }
 }
 
@@ -247,13 +265,13 @@ impl Chosen {
         let choose = Arc::clone(self.by.as_ref()?);
         let chosen = self.tls.clone();
         Some(Hosts::new(move |host| {
-            let host = comparable(host);
-            if host == sni {
+            let name = host.strip_suffix('.').unwrap_or(host);
+            if sni.as_deref().is_some_and(|sni| name.eq_ignore_ascii_case(sni)) {
                 return true;
             }
+            let name = comparable(name);
             let from = HelloFrom::Request(alpn.as_deref());
-            let hello = Hello { server_name: host.as_deref(), from };
-            let other = choose(&hello).and_then(|tls| tls.chosen(&hello));
+            let other = follow(&choose, &Hello { server_name: name.as_deref(), from });
             other.is_some_and(|other| Arc::ptr_eq(&other.tls.0, &chosen.0))
         }))
     }
@@ -262,11 +280,11 @@ impl Chosen {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Tls");
-        match &self.0.source {
-            Some(source) => {
+        match &*self.current() {
+            Current::One(_, Some(source)) => {
                 debug.field("certificates", &source.certificates).field("options", &source.options)
             }
-            None => debug.field("is_choice", &self.only().is_none()),
+            current => debug.field("is_choice", &matches!(current, Current::Choice(_))),
         }
         .finish_non_exhaustive()
     }

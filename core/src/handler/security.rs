@@ -31,7 +31,7 @@ pub struct Security {
     pub protocol: Cow<'static, str>,
     /// The cipher suite, by its name in the registry of IANA: `TLS_AES_128_GCM_SHA256`, say.
     pub cipher: Cow<'static, str>,
-    /// What was agreed on by ALPN (RFC 7301): `http/1.1`, say. `None` if the peer has offered nothing, or the server has.
+    /// What was agreed on by ALPN (RFC 7301): `http/1.1`, say. `None` if the peer has offered nothing.
     pub alpn: Option<Vec<u8>>,
     /// The name of the server that the peer has asked for, by SNI (RFC 6066 section 3), in lower case; `None` if it has asked
     /// for none, as one that connects to an address.
@@ -48,8 +48,9 @@ type Serves = dyn Fn(&str) -> bool + Send + Sync;
 /// Which hosts a connection serves. A layer puts it among the [extensions](super::ConnectionInfo::extensions) of a
 /// connection whose peer was identified for some of the hosts of a server only, as by a certificate that the configuration of
 /// one name demands and that of another does not. A transport responds with 421 to a request for another host (RFC 9110
-/// section 15.5.20), and its handler is not called. The connection goes on. Who uses a connection without a handler (level 1)
-/// asks [`serve_request`](Self::serve_request).
+/// section 15.5.20), and its handler is not called. The connection goes on. That holds for what a
+/// listener's layer says; who uses a connection without a handler (level 1), or a layer in a wire of its own, asks
+/// [`serve_request`](Self::serve_request).
 ///
 /// ```
 /// use httpfsm::handler::Hosts;
@@ -76,11 +77,12 @@ impl Hosts {
         (self.0)(authority.get(..host).unwrap_or(authority))
     }
 
-    /// Whether this request is served. One of HTTP/1.0 may be for no host, and `CONNECT` names the host that it is to be
-    /// connected to, so both are.
+    /// Whether this request is served. One of HTTP/1.0 may be for no host, which is asked for as the empty name. `CONNECT`
+    /// names the host that it is to be connected to, so it is served: who responds to it looks at
+    /// [`Security::peer_chain`] by itself.
     #[must_use]
     pub fn serve_request(&self, request: &RequestRef<'_>) -> bool {
-        request.method() == "CONNECT" || request.authority().is_none_or(|authority| self.serve(authority))
+        request.method() == "CONNECT" || self.serve(request.authority().unwrap_or_default())
     }
 }
 

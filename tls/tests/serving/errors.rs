@@ -41,6 +41,11 @@ fn each_says_which_file_and_what() {
             "what the private key holds cannot be used: ",
         ),
         (
+            &format!("{certificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            key,
+            "what the certificate chain holds cannot be used: ",
+        ),
+        (
             certificate,
             &authority.pair(&["localhost"]).key,
             "the private key in the private key does not belong to the first certificate in the certificate chain",

@@ -223,14 +223,35 @@ fn a_connection_holds_no_more_than_it_says() {
     let without = freed(plain);
 
     let config = Arc::new(authority.client());
-    for (part, what) in [(0, "idle"), (15_000, "with a part of a record")] {
+    // Whole records that make plain bytes of which nobody reads, and parts of one more.
+    let wholes = |count: usize, length: usize, part: usize| (vec![length; count], part);
+    for (sent, what) in [
+        (wholes(0, 0, 0), "idle"),
+        (wholes(0, 0, 15_000), "15,000 bytes of a record"),
+        (wholes(0, 0, 16_400), "all of a record but a few bytes"),
+        (wholes(1, 16_000, 0), "behind a whole record"),
+        (wholes(1, 16_000, 1), "behind a whole record, and a byte of the next"),
+        (wholes(600, 1, 0), "behind many small records"),
+        (wholes(600, 1, 3), "behind many small records, and a part of the next"),
+    ] {
         let mut server = server(&authority, ServerConfig::default(), Hears::default());
         let mut peers = Vec::new();
         for _ in 0..CONNECTIONS {
             let mut peer = Peer::new(server.connect().unwrap(), &config);
             peer.asks(|| _ = server.run());
-            peer.write(&[b'x'; 16_000]);
-            peer.wire.send(&peer.down[..part]);
+            let (records, part) = &sent;
+            // The content of a request whose handler takes none.
+            let all: usize = records.iter().sum();
+            if all > 0 {
+                peer.write(
+                    format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {all}\r\n\r\n").as_bytes(),
+                );
+            }
+            records.iter().for_each(|&length| peer.write(&vec![b'x'; length]));
+            peer.wire.send(std::mem::take(&mut peer.down));
+            server.run();
+            peer.write(&[b'x'; 16_384]);
+            peer.wire.send(&peer.down[..*part]);
             server.run();
             peers.push(peer);
         }
@@ -241,7 +262,7 @@ fn a_connection_holds_no_more_than_it_says() {
             "{what}: {of_tls} bytes beside the {} of the layer, and {said} are said",
             size_of::<TlsLayer>()
         );
-        assert!(of_tls <= said && said <= of_tls * 2, "{what}: {of_tls} bytes, and {said} are said");
+        assert!(of_tls <= said && said <= of_tls * 3, "{what}: {of_tls} bytes, and {said} are said");
     }
 }
 

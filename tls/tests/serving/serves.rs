@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::Arc;
 
 use httpfsm_rustls::rustls::version::{TLS12, TLS13};
-use httpfsm_rustls::rustls::{self, ClientConfig};
 use httpfsm_rustls::{TlsOptions, TlsVersion};
 
 use crate::support::{Authority, connect, get, on_each, on_one, read_response};
@@ -37,23 +36,6 @@ fn several_requests_of_a_connection_are_responded_to() {
     });
 }
 
-fn speaking(
-    authority: &Authority,
-    versions: &[&'static rustls::SupportedProtocolVersion],
-) -> Arc<ClientConfig> {
-    let mut client = ClientConfig::builder_with_protocol_versions(versions)
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    client.alpn_protocols.clear();
-    let trusting = authority.client();
-    client.dangerous().set_certificate_verifier(verifier(&trusting, authority));
-    Arc::new(client)
-}
-
-fn verifier(_: &ClientConfig, authority: &Authority) -> Arc<dyn rustls::client::danger::ServerCertVerifier> {
-    rustls::client::WebPkiServerVerifier::builder(Arc::new(authority.roots())).build().unwrap()
-}
-
 #[test]
 fn versions_before_the_oldest_that_is_spoken_fail() {
     let authority = Authority::new("test");
@@ -62,7 +44,7 @@ fn versions_before_the_oldest_that_is_spoken_fail() {
     for (options, serves_old) in [(TlsOptions::default(), true), (newest, false)] {
         let server = on_one(&authority.tls("localhost", &options));
         for (version, serves) in [(&TLS12, serves_old), (&TLS13, true)] {
-            let client = speaking(&authority, &[version]);
+            let client = Arc::new(authority.speaking(&[version], None));
             let response = get(&mut connect(&server, &client, "localhost"), "localhost");
             let expected = if version == &TLS12 { "https TLSv1.2 alpn=-" } else { "https TLSv1.3 alpn=-" };
             match response {

@@ -10,7 +10,9 @@ use httpfsm::config::ServerConfig;
 use httpfsm::error::{CloseReason, RequestError};
 use httpfsm::handler::{ConnectionInfo, Failure, Request, Subscriber};
 use httpfsm_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use httpfsm_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use httpfsm_rustls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use httpfsm_rustls::{ListenTls, Pem, Tls, TlsOptions};
 use httpfsm_transport::{ServerHandle, block_on};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -79,6 +81,23 @@ impl Authority {
     /// A client that trusts the authority.
     pub(crate) fn client(&self) -> ClientConfig {
         ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth()
+    }
+
+    /// The same for these versions alone, with a certificate of its own or without.
+    pub(crate) fn speaking(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        pair: Option<&Pair>,
+    ) -> ClientConfig {
+        let builder =
+            ClientConfig::builder_with_protocol_versions(versions).with_root_certificates(self.roots());
+        match pair {
+            None => builder.with_no_client_auth(),
+            Some(pair) => {
+                let key = PrivateKeyDer::try_from(pair.key_der.clone()).unwrap();
+                builder.with_client_auth_cert(vec![pair.der.clone()], key).unwrap()
+            }
+        }
     }
 
     /// The same with a certificate of its own.

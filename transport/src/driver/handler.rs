@@ -54,7 +54,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Whether the request is for a host that the connection does not serve.
     #[cold]
     fn is_misdirected(&self, request: RequestRef<'_>) -> bool {
-        self.info.extensions.get::<Hosts>().is_some_and(|hosts| !hosts.serve_request(&request))
+        let Some(hosts) = self.info.extensions.get::<Hosts>() else { return false };
+        // The application's code. Where it panics, nobody knows whether the request may be served.
+        panics::attempt(|| !hosts.serve_request(&request)).unwrap_or_else(|text| {
+            self.failed(Failure::Layer, &format!("The choice of hosts panicked: {text}"));
+            true
+        })
     }
 
     /// Calls the handler.

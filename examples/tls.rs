@@ -1,6 +1,6 @@
-//! TLS on every transport: `cargo run -p httpfsm-examples --example tls -- tokio` (or `blocking`), then `curl --insecure
-//! https://127.0.0.1:8443/`. The certificate is made at the start, and nobody has signed it. `curl http://127.0.0.1:8080/` is
-//! told where the other is.
+//! TLS on every transport: `cargo run -p httpfsm-examples --example tls -- tokio` (or `blocking`), then `curl
+//! --insecure https://127.0.0.1:8443/`. The certificate is made at the start, and nobody has signed it. `curl
+//! http://127.0.0.1:8080/` is told where the other is.
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -36,8 +36,8 @@ struct LayerEnd {
 }
 
 impl ClientStream {
-    /// Connects, and does the handshake of the layer, if there is one: a full one of TLS. Every read gives up after 60 s, which is long even
-    /// for a server under valgrind.
+    /// Connects, and does the handshake of the layer, if there is one: a full one of TLS. Every read gives up after 60
+    /// s, which is long even for a server under valgrind.
     ///
     /// # Errors
     /// Those of the socket, and of the handshake.

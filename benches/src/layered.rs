@@ -55,8 +55,8 @@ pub fn asked() -> Option<(Below, usize)> {
     Some((below, arguments.next()?.parse().ok()?))
 }
 
-/// Serves `/plaintext`, `/upload` and `/bytes/N` through this layer, on so many threads and on a port that the system chooses,
-/// which the first line says. It never returns but for an error: its process is ended.
+/// Serves `/plaintext`, `/upload` and `/bytes/N` through this layer, on so many threads and on a port that the system
+/// chooses, which the first line says. It never returns but for an error: its process is ended.
 ///
 /// The runtime and the configuration are those of the program `httpfsm`.
 ///

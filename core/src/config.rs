@@ -322,16 +322,16 @@ pub struct ServerConfig {
     pub max_connections_per_peer: u32,
     /// Bytes that the server may hold in memory for all its channels: input and output that they keep while they wait,
     /// request bodies that nobody has read, and pieces of responses for which room was reserved
-    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order, for
-    /// [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most, and for bodies that
-    /// are gathered, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0: where half of the limit is taken, those
-    /// go to a temporary file in pieces of 4 KiB, and leave the other half to those who have none. A head that grows above 4
-    /// KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not read. Bytes of a body
-    /// that a peer has been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB as it sends, or 512 KiB
-    /// where a thread that blocks reads it. What reads a body from its file does not wait for room, so a connection may hold 4
-    /// KiB above the limit for it, and a thread that blocks 16 KiB; nor does a function that waits for its peer on one of few
-    /// threads, which takes 4 KiB above it. Responses that are given whole are the application's memory. Default 512 MiB; 0:
-    /// no limit.
+    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in
+    /// order, for [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most, and
+    /// for bodies that are gathered, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0: where half of the
+    /// limit is taken, those go to a temporary file in pieces of 4 KiB, and leave the other half to those who have
+    /// none. A head that grows above 4 KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for
+    /// one that does not read. Bytes of a body that a peer has been asked for count as well: 8 KiB of one that has sent
+    /// nothing, and up to 128 KiB as it sends, or 512 KiB where a thread that blocks reads it. What reads a body from
+    /// its file does not wait for room, so a connection may hold 4 KiB above the limit for it, and a thread that blocks
+    /// 16 KiB; nor does a function that waits for its peer on one of few threads, which takes 4 KiB above it. Responses
+    /// that are given whole are the application's memory. Default 512 MiB; 0: no limit.
     pub max_buffered_bytes: u64,
     /// How long a request body, or a piece of a response, waits for room under
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,

@@ -61,8 +61,8 @@ pub enum PrologueInput {
     Established,
     /// The handshake has failed.
     HandshakeFailed,
-    /// What has come in place of a handshake breaks this rule: it is of another protocol, and its peer can be told so without
-    /// the layer.
+    /// What has come in place of a handshake breaks this rule: it is of another protocol, and its peer can be told so
+    /// without the layer.
     HandshakeRefused(Rule),
     /// Another protocol than HTTP/1.x comes next.
     OtherProtocol,

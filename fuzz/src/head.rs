@@ -2,8 +2,8 @@
 //! RFC 9112 with the positions of `docs/compatibility.md` accepts, and sees the same request in them.
 //!
 //! Seen to fail with the check of `\r\n\r\n` in `core/src/head.rs` left out (a head with bare LF is accepted), with a
-//! second `Host` accepted in `core/src/framing.rs`, with `keep_alive` there deciding by "or", and with the places of fields in
-//! `core/src/head/places.rs` one byte late.
+//! second `Host` accepted in `core/src/framing.rs`, with `keep_alive` there deciding by "or", and with the places of
+//! fields in `core/src/head/places.rs` one byte late.
 
 mod host;
 mod recogniser;

@@ -24,9 +24,9 @@ use hyper::upgrade::OnUpgrade;
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Gives each request that asks for an upgrade, and each `CONNECT`, an [`OnUpgrade`] among its extensions, in place of the
-/// [`Upgrade`] of httpfsm-http. Other requests are passed on untouched. So are those that offer HTTP/2 alone (`Upgrade: h2c`),
-/// as clients do with any request, which no service takes.
+/// Gives each request that asks for an upgrade, and each `CONNECT`, an [`OnUpgrade`] among its extensions, in place of
+/// the [`Upgrade`] of httpfsm-http. Other requests are passed on untouched. So are those that offer HTTP/2 alone
+/// (`Upgrade: h2c`), as clients do with any request, which no service takes.
 ///
 /// hyper makes an `OnUpgrade` in its own connections only. So a connection of hyper is served over a pipe in memory, one for
 /// each of these requests. When the response of the service is 101, or 2xx to `CONNECT`, and has left, the bytes of the

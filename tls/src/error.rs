@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why no [`Tls`](crate::Tls) could be made, or [reloaded](crate::Tls::reload). Each names the file, and what is wrong in it.
+/// Why no [`Tls`](crate::Tls) could be made, or [reloaded](crate::Tls::reload). Each names the file, and what is wrong
+/// in it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {

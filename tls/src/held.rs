@@ -82,7 +82,8 @@ impl Held {
         }
     }
 
-    /// No plain bytes wait. `true` where the buffer of the input has grown and nothing is in it, so that it can be given back.
+    /// No plain bytes wait. `true` where the buffer of the input has grown and nothing is in it, so that it can be
+    /// given back.
     pub(crate) fn emptied(&mut self) -> bool {
         (self.unread, self.records) = (0, 0);
         let is_empty = self.pending == 0 && self.header == 0;

@@ -4,9 +4,9 @@ use rustls::server::ClientHello;
 
 /// What a client has said of itself before anything is chosen for it.
 ///
-/// A request for a host other than the one that its client has asked for by SNI is asked about, too, since its host may be one
-/// of another configuration. Of such a hello only the [`server_name`](Self::server_name) differs, and what was not kept is
-/// missing: all but that and the [`alpn`](Self::alpn) that was agreed on.
+/// A request for a host other than the one that its client has asked for by SNI is asked about, too, since its host may
+/// be one of another configuration. Of such a hello only the [`server_name`](Self::server_name) differs, and what was
+/// not kept is missing: all but that and the [`alpn`](Self::alpn) that was agreed on.
 #[derive(Debug)]
 pub struct Hello<'a> {
     pub(crate) server_name: Option<&'a str>,
@@ -29,8 +29,8 @@ impl std::fmt::Debug for HelloFrom<'_> {
 }
 
 impl Hello<'_> {
-    /// The name of the server that is asked for by SNI (RFC 6066 section 3), in lower case and without a dot at its end; `None`
-    /// if none is, as by a client that connects to an address.
+    /// The name of the server that is asked for by SNI (RFC 6066 section 3), in lower case and without a dot at its
+    /// end; `None` if none is, as by a client that connects to an address.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name

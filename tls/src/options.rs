@@ -34,10 +34,11 @@ impl TlsVersion {
     }
 }
 
-/// Whether clients show a certificate. The authorities are PEM with one certificate at least, and a client's certificate has
-/// to be signed by one of them, or by one that they have signed. A handler finds the chain in
-/// [`Security::peer_chain`](httpfsm::handler::Security::peer_chain). Unless this is [`Off`](Self::Off), each connection is verified
-/// by itself, and none goes on with the session of another: a certificate that has expired since would still do.
+/// Whether clients show a certificate. The authorities are PEM with one certificate at least, and a client's
+/// certificate has to be signed by one of them, or by one that they have signed. A handler finds the chain in
+/// [`Security::peer_chain`](httpfsm::handler::Security::peer_chain). Unless this is [`Off`](Self::Off), each connection
+/// is verified by itself, and none goes on with the session of another: a certificate that has expired since would
+/// still do.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum ClientCertificates {
@@ -72,9 +73,9 @@ pub struct TlsOptions {
     pub min_version: TlsVersion,
     /// Whether clients show a certificate. Default: no.
     pub client_certificates: ClientCertificates,
-    /// Protocols beside `http/1.1` that the server takes by ALPN (RFC 7301), by the server's preference and before `http/1.1`:
-    /// `h2`, say. Their connections are [handed over](httpfsm_transport::Listener::hand_over); a listener that hands
-    /// none over closes them. Default: none.
+    /// Protocols beside `http/1.1` that the server takes by ALPN (RFC 7301), by the server's preference and before
+    /// `http/1.1`: `h2`, say. Their connections are [handed over](httpfsm_transport::Listener::hand_over); a listener
+    /// that hands none over closes them. Default: none.
     pub other_protocols: Vec<Vec<u8>>,
 }
 
@@ -150,8 +151,8 @@ fn provider() -> Option<Arc<CryptoProvider>> {
     CryptoProvider::get_default().cloned().or_else(|| own::provider().map(Arc::new))
 }
 
-/// Who encrypts session tickets (RFC 8446 section 4.6.1), by the features, whichever provider the process has installed. Where there
-/// is none, sessions are kept in memory, 256 of them.
+/// Who encrypts session tickets (RFC 8446 section 4.6.1), by the features, whichever provider the process has
+/// installed. Where there is none, sessions are kept in memory, 256 of them.
 fn ticketer() -> Option<Result<Arc<dyn ProducesTickets>, rustls::Error>> {
     own::ticketer()
 }

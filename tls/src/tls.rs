@@ -18,8 +18,8 @@ use crate::pem::Pem;
 /// Choices that may lead to other choices, before the handshake fails.
 const CHOICES: usize = 4;
 
-/// How a server speaks TLS: one certificate and its key, or a choice among several. A copy is the same configuration, so what
-/// [replaces](Self::replace) that of one replaces that of all, for connections that come from then on.
+/// How a server speaks TLS: one certificate and its key, or a choice among several. A copy is the same configuration,
+/// so what [replaces](Self::replace) that of one replaces that of all, for connections that come from then on.
 ///
 /// ```no_run
 /// use httpfsm::{Request, ServerConfig};
@@ -62,10 +62,11 @@ enum Current {
 type Chooses = dyn Fn(&Hello<'_>) -> Option<Tls> + Send + Sync;
 
 impl Tls {
-    /// From the server's certificate chain, its own first, and the private key of that (PKCS #8, PKCS #1 or SEC 1), both PEM:
-    /// TLS 1.2 and 1.3, ALPN `http/1.1`, and no certificates of clients. A client that offers other protocols by ALPN and not
-    /// `http/1.1`, as `h2` alone, gets the alert `no_application_protocol`. Sessions are resumed by tickets, of which the key
-    /// changes every six hours. There is no 0-RTT: its requests could be sent again by whoever has recorded them (RFC 8470).
+    /// From the server's certificate chain, its own first, and the private key of that (PKCS #8, PKCS #1 or SEC 1),
+    /// both PEM: TLS 1.2 and 1.3, ALPN `http/1.1`, and no certificates of clients. A client that offers other protocols
+    /// by ALPN and not `http/1.1`, as `h2` alone, gets the alert `no_application_protocol`. Sessions are resumed by
+    /// tickets, of which the key changes every six hours. There is no 0-RTT: its requests could be sent again by
+    /// whoever has recorded them (RFC 8470).
     ///
     /// # Errors
     ///
@@ -89,10 +90,10 @@ impl Tls {
         Ok(Self::new(source.read()?))
     }
 
-    /// From a configuration of rustls, for what there are no options for here. It is taken as it is: whoever wants clients of
-    /// `http/1.1` by ALPN alone, or tickets, says so in it. A protocol other than `http/1.1` that it agrees on by ALPN is
-    /// [handed over](httpfsm_transport::Listener::hand_over). Its `max_early_data_size` is taken for 0: see
-    /// [`from_pem`](Self::from_pem).
+    /// From a configuration of rustls, for what there are no options for here. It is taken as it is: whoever wants
+    /// clients of `http/1.1` by ALPN alone, or tickets, says so in it. A protocol other than `http/1.1` that it agrees
+    /// on by ALPN is [handed over](httpfsm_transport::Listener::hand_over). Its `max_early_data_size` is taken for 0:
+    /// see [`from_pem`](Self::from_pem).
     #[must_use]
     pub fn from_config(mut config: Arc<ServerConfig>) -> Self {
         if config.max_early_data_size > 0 {
@@ -112,8 +113,9 @@ impl Tls {
         Self::new(Current::Choice(Arc::new(choose)))
     }
 
-    /// A configuration for each name that a client may ask for by SNI, and `otherwise` for the others, and for those who ask for
-    /// none. `*.example.org` is for each name that has one label more than `example.org`, if it has none of its own.
+    /// A configuration for each name that a client may ask for by SNI, and `otherwise` for the others, and for those
+    /// who ask for none. `*.example.org` is for each name that has one label more than `example.org`, if it has none of
+    /// its own.
     ///
     /// ```no_run
     /// use httpfsm_rustls::Tls;
@@ -129,7 +131,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// [`TlsError::NotAName`]: no client asks for that by SNI, as for an address, or for a name that is not in its ASCII form.
+    /// [`TlsError::NotAName`]: no client asks for that by SNI, as for an address, or for a name that is not in its
+    /// ASCII form.
     pub fn by_name<N: AsRef<str>>(
         names: impl IntoIterator<Item = (N, Self)>,
         otherwise: Option<Self>,
@@ -153,20 +156,22 @@ impl Tls {
         Self(Arc::new(Shared { current: RwLock::new(Arc::new(current)), changes: Mutex::default() }))
     }
 
-    /// New connections get what `other` is now; those that there are keep what they have. Sessions can be resumed as before if
-    /// both were made of PEM and neither asks clients for certificates, and not at all else.
+    /// New connections get what `other` is now; those that there are keep what they have. Sessions can be resumed as
+    /// before if both were made of PEM and neither asks clients for certificates, and not at all else.
     pub fn replace(&self, other: &Self) {
         self.change(Current::clone(&other.current()));
     }
 
-    /// Reads the files again that it was [made](Self::from_pem) of, or that what has [replaced](Self::replace) it was. Connections
-    /// that there are keep what they have. Sessions can be resumed as before, if clients are not asked for certificates.
+    /// Reads the files again that it was [made](Self::from_pem) of, or that what has [replaced](Self::replace) it was.
+    /// Connections that there are keep what they have. Sessions can be resumed as before, if clients are not asked for
+    /// certificates.
     ///
     /// This reads files, and so blocks the thread.
     ///
     /// # Errors
     ///
-    /// As [`from_pem_with`](Self::from_pem_with); then nothing changes. [`TlsError::NotFromFiles`] if it was not made of PEM.
+    /// As [`from_pem_with`](Self::from_pem_with); then nothing changes. [`TlsError::NotFromFiles`] if it was not made
+    /// of PEM.
     pub fn reload(&self) -> Result<(), TlsError> {
         let _alone = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let Current::One(_, Some(source)) = &*self.current() else { return Err(TlsError::NotFromFiles) };
@@ -175,9 +180,9 @@ impl Tls {
     }
 
     /// A layer for one connection, for what is not a [`ListenTls`](crate::ListenTls): the layer of a
-    /// [`PrefaceRead`](httpfsm_transport::PrefaceRead), say. Nobody asks that of a [`Layered`](httpfsm_transport::Layered) over a
-    /// wire of yours for what it knows: its requests have no [`Security`](httpfsm::handler::Security), report the scheme of the
-    /// listener, and get no 421.
+    /// [`PrefaceRead`](httpfsm_transport::PrefaceRead), say. Nobody asks that of a
+    /// [`Layered`](httpfsm_transport::Layered) over a wire of yours for what it knows: its requests have no
+    /// [`Security`](httpfsm::handler::Security), report the scheme of the listener, and get no 421.
     ///
     /// # Errors
     ///
@@ -246,7 +251,8 @@ impl Source {
         Ok(Current::One(Arc::new(config), Some(Arc::clone(self))))
     }
 
-    /// Whether connections may go on with sessions of others. Those with certificates of clients are verified each by itself.
+    /// Whether connections may go on with sessions of others. Those with certificates of clients are verified each by
+    /// itself.
     fn keeps_sessions(&self) -> bool {
         matches!(self.options.client_certificates, ClientCertificates::Off)
     }

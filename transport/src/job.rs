@@ -259,8 +259,8 @@ impl<T: Send, W: PendingWork<T>> CallFunction for JobState<T, W> {
         panics::discard(self);
     }
 
-    /// A runtime that shuts down drops work unrun. Where the work has begun, here or where it was waited for, whoever does it
-    /// reports.
+    /// A runtime that shuts down drops work unrun. Where the work has begun, here or where it was waited for, whoever
+    /// does it reports.
     fn abandon(&self) {
         if self.work.discard() {
             self.finish(Err("The work was dropped before it ran.".to_owned()));

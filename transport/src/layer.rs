@@ -221,9 +221,9 @@ pub enum LayerError {
     Truncated,
     /// The layer fails by itself, as one without a key does; with what it says of it.
     Own(Arc<dyn Error + Send + Sync>),
-    /// What the peer sent is of another protocol: plain HTTP where TLS is expected, say. Only for a handshake of which nothing
-    /// was sent: on a connection of a [listener](crate::Listener::layer) the peer then gets the response of this rule, without
-    /// the layer. Elsewhere it is as [`Peer`](Self::Peer).
+    /// What the peer sent is of another protocol: plain HTTP where TLS is expected, say. Only for a handshake of which
+    /// nothing was sent: on a connection of a [listener](crate::Listener::layer) the peer then gets the response of
+    /// this rule, without the layer. Elsewhere it is as [`Peer`](Self::Peer).
     Refused(Rule),
 }
 

@@ -20,9 +20,9 @@ pub fn may_block() -> bool {
     BLOCKS.get().is_some_and(|drives| drives == worker::drives())
 }
 
-/// Runs work that may block: [`may_block`] says so while it runs. For a [`Spawner`](crate::Spawner) some of whose threads poll
-/// connections as well: what is given to [`spawn_blocking`](crate::Spawner::spawn_blocking) does not say so by itself, and a
-/// [`Call`](crate::Call) does.
+/// Runs work that may block: [`may_block`] says so while it runs. For a [`Spawner`](crate::Spawner) some of whose
+/// threads poll connections as well: what is given to [`spawn_blocking`](crate::Spawner::spawn_blocking) does not say
+/// so by itself, and a [`Call`](crate::Call) does.
 ///
 /// ```
 /// use httpfsm_transport::{may_block, run_blocking};

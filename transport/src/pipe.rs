@@ -267,8 +267,8 @@ impl Pipe {
         }));
     }
 
-    /// Wakes those who wait for what has come. Where `more_may_come` before the driver sleeps, a thread that reads the body is
-    /// left for later: it is to be switched to once, and not for each read.
+    /// Wakes those who wait for what has come. Where `more_may_come` before the driver sleeps, a thread that reads the
+    /// body is left for later: it is to be switched to once, and not for each read.
     pub(crate) fn wake(&self, driver: &Waker, more_may_come: bool) -> Woken {
         self.change(driver, more_may_come, |_| ())
     }

@@ -13,8 +13,8 @@ thread_local! {
     static SERVING: Cell<ManuallyDrop<Server>> = const { Cell::new(ManuallyDrop::new(None)) };
 }
 
-/// A poll on behalf of a server, to be [ended](Serving::end) on the same thread. It is no guard which a drop ends, and takes no
-/// closure: the output of the poll would be moved once more. Whoever polls catches panics.
+/// A poll on behalf of a server, to be [ended](Serving::end) on the same thread. It is no guard which a drop ends, and
+/// takes no closure: the output of the poll would be moved once more. Whoever polls catches panics.
 #[must_use = "what is polled next would find the server"]
 pub(crate) struct Serving(Server);
 

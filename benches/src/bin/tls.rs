@@ -1,5 +1,5 @@
-//! Measures the processor time that TLS costs a server: of a handshake, of one that resumes a session, of a request, and of a
-//! GiB down and up.
+//! Measures the processor time that TLS costs a server: of a handshake, of one that resumes a session, of a request,
+//! and of a GiB down and up.
 //!
 //! ```text
 //! tls                          the server of this build, on tokio
@@ -7,9 +7,10 @@
 //! tls --rounds 9 --handshakes 2000 --requests 20000 --bytes 268435456
 //! ```
 //!
-//! Each server runs on one thread in a process of its own. The time is what the kernel counts for its threads. Each figure is
-//! the median of the rounds, and in each of these the servers take turns. The other server prints `listening on http://ADDRESS`,
-//! speaks TLS there, and serves `/plaintext`, `/bytes/N` and `/upload`: `benches/compare` has one of hyper.
+//! Each server runs on one thread in a process of its own. The time is what the kernel counts for its threads. Each
+//! figure is the median of the rounds, and in each of these the servers take turns. The other server prints `listening
+//! on http://ADDRESS`, speaks TLS there, and serves `/plaintext`, `/bytes/N` and `/upload`: `benches/compare` has one
+//! of hyper.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
 

@@ -33,11 +33,11 @@ pub struct Security {
     pub cipher: Cow<'static, str>,
     /// What was agreed on by ALPN (RFC 7301): `http/1.1`, say. `None` if the peer has offered nothing.
     pub alpn: Option<Vec<u8>>,
-    /// The name of the server that the peer has asked for, by SNI (RFC 6066 section 3), in lower case; `None` if it has asked
-    /// for none, as one that connects to an address.
+    /// The name of the server that the peer has asked for, by SNI (RFC 6066 section 3), in lower case; `None` if it has
+    /// asked for none, as one that connects to an address.
     pub sni: Option<String>,
-    /// The certificates of the peer in DER, its own first. Empty if it has shown none. They were verified in the handshake, or
-    /// in the one of the session that this connection [resumes](Self::resumed).
+    /// The certificates of the peer in DER, its own first. Empty if it has shown none. They were verified in the
+    /// handshake, or in the one of the session that this connection [resumes](Self::resumed).
     pub peer_chain: Vec<Vec<u8>>,
     /// The connection goes on with a session of an earlier one.
     pub resumed: bool,
@@ -46,10 +46,10 @@ pub struct Security {
 type Serves = dyn Fn(&str) -> bool + Send + Sync;
 
 /// Which hosts a connection serves. A layer puts it among the [extensions](super::ConnectionInfo::extensions) of a
-/// connection whose peer was identified for some of the hosts of a server only, as by a certificate that the configuration of
-/// one name demands and that of another does not. A transport responds with 421 to a request for another host (RFC 9110
-/// section 15.5.20), and its handler is not called. The connection goes on. That holds for what a
-/// listener's layer says; who uses a connection without a handler (level 1), or a layer in a wire of its own, asks
+/// connection whose peer was identified for some of the hosts of a server only, as by a certificate that the
+/// configuration of one name demands and that of another does not. A transport responds with 421 to a request for
+/// another host (RFC 9110 section 15.5.20), and its handler is not called. The connection goes on. That holds for what
+/// a listener's layer says; who uses a connection without a handler (level 1), or a layer in a wire of its own, asks
 /// [`serve_request`](Self::serve_request).
 ///
 /// ```

@@ -130,8 +130,8 @@ proptest! {
         prop_assert_eq!(hears.wait(1), ["closed: PeerEnded"]);
     }
 
-    /// A byte that is changed on the way, whichever it is, ends the connection, or was of no meaning (RFC 8446 section 5.1: the
-    /// version of a record).
+    /// A byte that is changed on the way, whichever it is, ends the connection, or was of no meaning (RFC 8446 section
+    /// 5.1: the version of a record).
     #[test]
     fn a_byte_that_is_changed_changes_no_request(at in 0_usize..1_000, to in 1_u8..=255) {
         let authority = Authority::new("test");

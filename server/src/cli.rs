@@ -15,6 +15,10 @@ use crate::draw::{DrawFormat, DrawnMachine};
 use crate::parameters::{Parameters, switch, time};
 use crate::{FLUSH_LIMIT, environment, log, stdout};
 
+pub(crate) use tls::{ClientCertificate, OldestTls, TlsAddress, TlsFlags};
+
+mod tls;
+
 /// An HTTP/1.x server that is a finite state machine.
 #[derive(Parser)]
 #[command(name = "httpfsm", version, arg_required_else_help = true)]
@@ -66,6 +70,7 @@ fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
             return Err(wrong(ErrorKind::MissingRequiredArgument, format!("--{flag} needs --{needed}")));
         }
     }
+    tls::needs_are_met(serve)?;
     if serve.get_one("app") == Some(&App::Files) {
         return Ok(());
     }
@@ -80,7 +85,7 @@ fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
 
 /// An argument that is given and not switched off, with its value, and where it comes from.
 fn given(serve: &ArgMatches, name: &str) -> Option<String> {
-    let source = serve.value_source(name).filter(|source| *source != ValueSource::DefaultValue)?;
+    serve.value_source(name).filter(|source| *source != ValueSource::DefaultValue)?;
     let path = || serve.get_one::<PathBuf>(name).map(|path| path.display().to_string());
     let given = match name {
         "dir" => format!("the folder {}", path()?),
@@ -89,15 +94,25 @@ fn given(serve: &ArgMatches, name: &str) -> Option<String> {
         }
         _ => format!("--{name} {}", path()?),
     };
+    Some(from(serve, name, given))
+}
+
+/// A flag as the user has given it: `--tls-cert`, or `--tls-cert of the variable HTTPFSM_TLS_CERT`.
+fn named(serve: &ArgMatches, flag: &str) -> String {
+    from(serve, flag, format!("--{}", flag.replace('_', "-")))
+}
+
+/// `given`, which is what `name` is given as, with the variable that it comes from, if it comes from one.
+fn from(serve: &ArgMatches, name: &str, given: String) -> String {
     let command = Cli::command();
-    let arg = command.find_subcommand("serve").and_then(|serve| {
+    let variable = command.find_subcommand("serve").and_then(|serve| {
         serve.get_arguments().find(|arg| arg.get_id() == name).and_then(environment::variable)
     });
-    match arg {
-        Some(variable) if source == ValueSource::EnvVariable => {
-            Some(format!("{given} of the variable {variable}"))
+    match variable {
+        Some(variable) if serve.value_source(name) == Some(ValueSource::EnvVariable) => {
+            format!("{given} of the variable {variable}")
         }
-        _ => Some(given),
+        _ => given,
     }
 }
 
@@ -121,7 +136,7 @@ pub(crate) enum Command {
 /// Serve HTTP until SIGTERM, SIGQUIT or Ctrl-C, then drain; a second signal quits at once.
 ///
 /// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT, and DIR as HTTPFSM_ROOT. There,
-/// --unix can be given once. An empty variable counts as unset. Two exceptions: HTTPFSM_IDENTITY (no Server field) and
+/// --unix and --tls-listen can be given once. An empty variable counts as unset. Two exceptions: HTTPFSM_IDENTITY (no Server field) and
 /// HTTPFSM_ORIGINS (an error).
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -253,6 +268,9 @@ pub(crate) struct ServeOptions {
     /// extensions, as in /etc/mime.types
     #[arg(long, env = "HTTPFSM_TYPES", hide_env = true, value_name = "FILE")]
     pub(crate) types: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsFlags,
 
     #[command(flatten)]
     pub(crate) parameters: Parameters,

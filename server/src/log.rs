@@ -196,6 +196,14 @@ impl Subscriber for Log {
         line("-", Some(peername), format_args!("not admitted at {sockname}: {}", in_flags(reason)));
     }
 
+    fn not_opened(&self, connection: &ConnectionInfo, reason: CloseReason, text: Option<&str>) {
+        let sockname = &connection.sockname;
+        match text {
+            Some(text) => line_of(connection, format_args!("not opened at {sockname}: {reason} {text}")),
+            None => line_of(connection, format_args!("not opened at {sockname}: {reason}")),
+        }
+    }
+
     fn opened(&self, connection: &ConnectionInfo) {
         line_of(connection, format_args!("opened at {}", connection.sockname));
     }

@@ -1,5 +1,5 @@
-//! Every parameter of the server as a flag and an environment variable, but for those of what comes before HTTP, as nothing
-//! does at the listeners of the program.
+//! Every parameter of the server as a flag and an environment variable, but for those of a preface, as no listener of the
+//! program has one.
 //!
 //! [`PARAMETERS`] is the one place: a row per field of [`ServerConfig`] and of the `ChannelConfig` in it. The name of
 //! the flag is the field's in kebab case, that of the variable the same with `HTTPFSM_` before it; defaults are not
@@ -92,6 +92,8 @@ const PARAMETERS: &[Parameter] = parameters! {
             "How long a keep-alive connection may be idle";
         [channel.first_byte_timeout] first_byte_timeout: Time,
             "How long a new connection may take to send its first byte";
+        [handshake_timeout] handshake_timeout: Time,
+            "How long a new connection over TLS may take for its handshake";
         [channel.head_timeout] head_timeout: Time,
             "How long a request head may take, from its first byte to its last";
         [channel.body_timeout] body_timeout: Time,
@@ -372,8 +374,8 @@ mod tests {
         });
         let mut expected: BTreeSet<String> = server.iter().map(|&name| name.to_owned()).collect();
         expected.remove("channel");
-        // Nothing comes before HTTP at the listeners of the program.
-        for name in ["preface_timeout", "handshake_timeout", "max_preface_bytes"] {
+        // No listener of the program has a preface.
+        for name in ["preface_timeout", "max_preface_bytes"] {
             expected.remove(name);
         }
         for &name in &channel {

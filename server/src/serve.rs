@@ -2,21 +2,19 @@
 
 use std::env;
 use std::error::Error;
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Component, Path, PathBuf, absolute};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
-use httpfsm::peer::Peer;
 use httpfsm_transport::{
-    Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic, sync,
+    Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic, sync,
 };
 
 use crate::app::bench::{self, BenchApp};
@@ -28,27 +26,26 @@ use crate::cli::{ServeOptions, TransportName, wrong};
 use crate::log::{CutConnections, Log, Notices, note};
 use crate::parameters;
 use crate::serve::descriptors::Most;
+use crate::serve::listening::{Listening, Places, announce, listen};
 use crate::serve::recording::Recordings;
 use crate::serve::signals::{Serving, Signals};
-use crate::stdout::Stdout;
+use crate::serve::tls::Reload;
 
 mod async_std;
 mod blocking;
 mod descriptors;
+mod listening;
 mod recording;
+mod self_signed;
 mod signals;
 mod smol;
+mod tls;
 mod tokio;
-
-/// How long the start waits for the reader of the standard output.
-const ANNOUNCE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Everything that the start of a server needs, on any transport.
 struct ServeSetup {
     config: ServerConfig,
-    /// Whether to listen on the host and port of the configuration.
-    tcp: bool,
-    unix: Vec<PathBuf>,
+    places: Places,
     sockets: SocketOptions,
     threads: Option<NonZeroUsize>,
     log: bool,
@@ -70,17 +67,20 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     let mut config = configuration(options, rig_timeout);
     let most = most_descriptors(options.app, config.channel.bodies, options.transport);
     descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
-    if let (App::Files, Some(folder)) = (options.app, &options.record) {
-        is_apart(folder, root(options))?;
+    if options.app == App::Files {
+        are_apart(options)?;
     }
     let recordings = Recordings::new(options)?;
     // A signal may switch them as soon as the program has said that it listens.
     recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
+    let tls = tls::from_flags(&options.tls, &config.host)?;
+    if let (Some(tls), Some(certificate)) = (&tls, &options.tls.tls_cert) {
+        signals.reload(Reload::new(tls.clone(), certificate)?);
+    }
     let cut = CutConnections::default();
     let setup = ServeSetup {
         config,
-        tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
-        unix: options.unix.clone(),
+        places: Places::new(options, tls),
         sockets: sockets(options),
         threads: options.threads,
         log: options.log,
@@ -120,17 +120,28 @@ fn root(options: &ServeOptions) -> &Path {
     options.dir.as_deref().unwrap_or(Path::new("."))
 }
 
-/// Checks that recordings are not served: they hold the requests of other clients.
-fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
-    let (Ok(inner), Ok(outer)) = (place_to_be(recordings), root.canonicalize()) else { return Ok(()) };
-    if !inner.starts_with(outer) {
-        return Ok(());
+/// Checks that recordings are not served, which hold the requests of other clients, and neither is the key.
+fn are_apart(options: &ServeOptions) -> Result<(), String> {
+    let root = root(options);
+    for (what, path, secret) in [
+        ("The folder of --record", &options.record, "the recordings"),
+        ("The file of --tls-key", &options.tls.tls_key, "the private key"),
+    ] {
+        if let Some(path) = path.as_deref().filter(|path| is_inside(path, root)) {
+            let (path, root) = (path.display(), root.display());
+            return Err(format!(
+                "{what} {path} is inside of {root}, whose files are served: everybody could read {secret}."
+            ));
+        }
     }
-    Err(format!(
-        "The folder of --record {} is inside of {}, whose files are served: everybody could read the recordings.",
-        recordings.display(),
-        root.display()
-    ))
+    Ok(())
+}
+
+fn is_inside(path: &Path, root: &Path) -> bool {
+    match (place_to_be(path), root.canonicalize()) {
+        (Ok(inner), Ok(outer)) => inner.starts_with(outer),
+        _ => false,
+    }
 }
 
 /// The canonical path of a folder that may not exist yet.
@@ -269,16 +280,7 @@ fn start(
         }));
     }
     let options = setup.sockets;
-    let mut listeners = Vec::new();
-    if setup.tcp {
-        let failed = |error: &io::Error| note(format_args!("{error}"));
-        listeners.extend(Listener::at_host(&setup.config.host, setup.config.port, &options, failed)?);
-    }
-    for path in &setup.unix {
-        listeners.push(setup.signals.make(|| Listener::unix(path, &options))?);
-    }
-    // Connections inherit the options that their listener has when the system accepts them.
-    listeners.iter().try_for_each(|listener| listener.apply(&options))?;
+    let Listening { listeners, urls } = listen(&setup.places, &setup.config, &options, &setup.signals)?;
     if let Some(recordings) = &setup.recordings {
         note(format_args!("{}", recordings.state()));
     }
@@ -306,7 +308,7 @@ fn start(
     setup.stats.connect(move || counted.stats());
     let ServeSetup { signals, cut, folder, .. } = setup;
     signals.obey(Serving { server: server.clone(), limit, cut });
-    let announced = announce(server.local_addrs());
+    let announced = announce(&urls);
     match (&announced, folder) {
         (Err(_), _) => {
             server.begin_drain(None);
@@ -341,32 +343,6 @@ fn begin_async_io() {
     let _ = UnixStream::pair().and_then(|(one, _)| ::smol::Async::new(one));
 }
 
-/// Prints where the server listens. The starter of the program may wait for these lines; the program waits only for
-/// [`ANNOUNCE_LIMIT`] for their reader, and then serves without one.
-fn announce(listeners: &[Peer]) -> io::Result<()> {
-    let lines: String =
-        listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
-    let (done, printed) = mpsc::sync_channel(1);
-    let print = move || {
-        let mut stdout = Stdout::lock();
-        let _ = done.send(stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush()));
-    };
-    let thread = thread::Builder::new().name("httpfsm-announce".to_owned()).stack_size(128 << 10);
-    thread.spawn(print).map_err(|error| unstarted("thread that says where the server listens", &error))?;
-    match printed.recv_timeout(ANNOUNCE_LIMIT) {
-        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn url(listener: &Peer) -> String {
-    match listener {
-        // RFC 6874 section 2: the scope of an address stands behind an encoded percent.
-        Peer::Ip(address) => format!("http://{}", address.to_string().replace('%', "%25")),
-        Peer::Unix(_) => listener.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -375,7 +351,7 @@ mod tests {
     use clap::Parser;
     use httpfsm::config::{Bodies, ServerConfig};
 
-    use super::{configuration, is_apart};
+    use super::{configuration, is_inside};
     use crate::cli::{Cli, Command};
 
     fn configured(arguments: &[&str], rig_timeout: Option<Duration>) -> ServerConfig {
@@ -387,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn recordings_are_not_made_inside_of_the_served_folder_by_any_path() {
+    fn what_is_inside_of_the_served_folder_is_known_by_any_path() {
         let place = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let (root, outside) = (place.path().join("root"), place.path().join("outside"));
         std::fs::create_dir_all(root.join("inner")).unwrap_or_else(|error| panic!("{error}"));
@@ -405,10 +381,10 @@ mod tests {
             "outside/link/../new",
             "missing/../outside/link/new",
         ] {
-            assert!(is_apart(&place.path().join(path), &root).is_err(), "{path}");
+            assert!(is_inside(&place.path().join(path), &root), "{path}");
         }
         for path in ["outside", "outside/new", "root/../new", "root/missing/../../new", "rooted"] {
-            assert_eq!(is_apart(&place.path().join(path), &root), Ok(()), "{path}");
+            assert!(!is_inside(&place.path().join(path), &root), "{path}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! The signals that end the program, the one that switches its recordings, and those that mean nothing.
+//! The signals that end the program, those that switch its recordings and have its certificates read again, and those
+//! that mean nothing.
 
 use std::io;
 use std::pin::pin;
@@ -18,6 +19,7 @@ use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
 
 use super::recording::Recordings;
+use super::tls::Reload;
 use crate::log::{CutConnections, flush, note};
 
 /// The signals that would end the program in the middle of its responses. Not among them are SIGKILL, which cannot be
@@ -101,6 +103,8 @@ struct SignalState {
     quits: AtomicBool,
     /// SIGUSR1 switches them on and off.
     recordings: OnceLock<Recordings>,
+    /// SIGHUP has them read again.
+    certificates: OnceLock<Reload>,
     serving: OnceLock<Serving>,
     /// The server must drain, even if it has not started yet.
     must_drain: AtomicBool,
@@ -132,6 +136,10 @@ impl SignalState {
                     let switched = recordings.switch();
                     note(format_args!("{name}: {switched}"));
                 }
+                None => note(format_args!("{name} is ignored.")),
+            },
+            SIGHUP => match self.certificates.get() {
+                Some(certificates) => certificates.begin(name),
                 None => note(format_args!("{name} is ignored.")),
             },
             SIGXFSZ => {}
@@ -227,6 +235,12 @@ impl Signals {
     pub(super) fn switch(&self, recordings: Recordings) {
         // This is called once.
         let _ = self.0.recordings.set(recordings);
+    }
+
+    /// Lets SIGHUP have these read again.
+    pub(super) fn reload(&self, certificates: Reload) {
+        // This is called once.
+        let _ = self.0.certificates.set(certificates);
     }
 
     /// Makes a listener whose Unix socket is removed when the program ends.

@@ -38,7 +38,7 @@ impl Curl {
     }
 
     /// Prints only errors, and ignores the user's configuration and proxies.
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["--disable", "--silent", "--show-error", "--noproxy", "*", "--http1.1"]);
         command.args(["--max-time", &PATIENCE.as_secs().to_string()]);

@@ -50,6 +50,7 @@ mod hello;
 mod help;
 mod hostile;
 mod large;
+mod operating;
 mod proxy;
 mod record;
 mod relay;
@@ -58,6 +59,7 @@ mod signals;
 mod slow;
 mod streams;
 mod threads;
+mod tls;
 mod tools;
 mod unix_socket;
 mod writes;
@@ -152,7 +154,8 @@ impl ServerProcess {
     }
 
     fn address(&self) -> SocketAddr {
-        let address = self.listening.strip_prefix("http://").and_then(|address| address.parse().ok());
+        let address =
+            self.listening.trim_start_matches("https://").trim_start_matches("http://").parse().ok();
         address.unwrap_or_else(|| panic!("no address: {}", self.listening))
     }
 

@@ -55,7 +55,7 @@ fn signals_that_mean_nothing_end_nothing(transport: &str) {
 }
 
 /// The lines that the program prints to the standard error stream, as they come.
-fn said(server: &mut ServerProcess) -> mpsc::Receiver<String> {
+pub(crate) fn said(server: &mut ServerProcess) -> mpsc::Receiver<String> {
     let stderr = BufReader::new(server.child.stderr.take().expect("a pipe"));
     let (tell, said) = mpsc::channel();
     thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));

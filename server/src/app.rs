@@ -50,7 +50,7 @@ impl Stats {
 }
 
 #[cfg(test)]
-mod testing {
+pub(crate) mod testing {
     use std::sync::Arc;
 
     use httpfsm::channel::Input;
@@ -62,7 +62,7 @@ mod testing {
     use httpfsm_transport::memory::MemoryServer;
 
     /// What a handler responds with to these bytes, from the status line to the end.
-    pub(super) fn exchange(handler: impl Handler, bytes: &str) -> String {
+    pub(crate) fn exchange(handler: impl Handler, bytes: &str) -> String {
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
         client.send(bytes);

@@ -15,7 +15,7 @@ use crate::draw::{DrawFormat, DrawnMachine};
 use crate::parameters::{Parameters, switch, time};
 use crate::{FLUSH_LIMIT, environment, log, stdout};
 
-pub(crate) use tls::{ClientCertificate, OldestTls, TlsAddress, TlsFlags};
+pub(crate) use tls::{ClientCertificate, Hsts, OldestTls, TlsAddress, TlsFlags};
 
 mod tls;
 

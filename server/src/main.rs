@@ -10,6 +10,7 @@ mod cli;
 mod draw;
 mod environment;
 mod error_pages;
+mod https;
 mod log;
 mod parameters;
 mod regular;

@@ -212,6 +212,11 @@ pub(crate) fn switch(text: &str) -> Result<bool, String> {
     Flag::parse(text)
 }
 
+/// Reads a time that may be zero, or none.
+pub(crate) fn grace(text: &str) -> Result<Option<Duration>, String> {
+    Grace::parse(text)
+}
+
 /// Reads a time; none is zero.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     Time::parse(text).map(Option::unwrap_or_default)

@@ -22,7 +22,8 @@ use crate::app::files::{DotNames, FilesApp, Root, Types};
 use crate::app::hello::HelloApp;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
-use crate::cli::{ServeOptions, TransportName, wrong};
+use crate::cli::{Hsts, ServeOptions, TransportName, wrong};
+use crate::https::{Https, HttpsRules, TlsPort};
 use crate::log::{CutConnections, Log, Notices, note};
 use crate::parameters;
 use crate::serve::descriptors::Most;
@@ -46,6 +47,7 @@ mod tokio;
 struct ServeSetup {
     config: ServerConfig,
     places: Places,
+    https: HttpsRules,
     sockets: SocketOptions,
     threads: Option<NonZeroUsize>,
     log: bool,
@@ -77,10 +79,14 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     if let (Some(tls), Some(certificate)) = (&tls, &options.tls.tls_cert) {
         signals.reload(Reload::new(tls.clone(), certificate)?);
     }
-    let cut = CutConnections::default();
+    let (cut, tls_port) = (CutConnections::default(), TlsPort::default());
     let setup = ServeSetup {
         config,
-        places: Places::new(options, tls),
+        places: Places::new(options, tls, tls_port.clone()),
+        https: HttpsRules {
+            redirect: options.tls.redirect_to_https.then_some(tls_port),
+            hsts: options.tls.hsts.and_then(|Hsts(seconds)| seconds),
+        },
         sockets: sockets(options),
         threads: options.threads,
         log: options.log,
@@ -188,6 +194,13 @@ fn serve(options: &ServeOptions, setup: ServeSetup) -> Result<(), Box<dyn Error>
 }
 
 fn on(transport: TransportName, handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
+    if setup.https.are_none() {
+        return run_on(transport, handler, setup);
+    }
+    run_on(transport, Https::new(handler, &setup.https), setup)
+}
+
+fn run_on(transport: TransportName, handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match transport {
         TransportName::Tokio => tokio::run(handler, setup),
         TransportName::AsyncStd => async_std::run(handler, setup),

@@ -1,13 +1,14 @@
 //! The flags about TLS.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, ValueEnum};
 
 use super::{named, wrong};
-use crate::parameters::switch;
+use crate::parameters::{grace, switch};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "TLS")]
@@ -68,6 +69,28 @@ pub(crate) struct TlsFlags {
         value_name = "WHETHER"
     )]
     pub(crate) tls_client_certificates: ClientCertificate,
+
+    /// Respond to each request of plain HTTP with 308, to the same target over TLS, at the first port of --tls-listen.
+    /// Those on --unix are served, as they come from a proxy
+    #[arg(
+        long,
+        env = "HTTPFSM_REDIRECT_TO_HTTPS",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
+    pub(crate) redirect_to_https: bool,
+
+    /// How long browsers shall ask this host over TLS alone, as in 365d: Strict-Transport-Security in each response of
+    /// the application over TLS; 0: they forget that; none: no field
+    #[arg(long, env = "HTTPFSM_HSTS", hide_env = true, value_name = "TIME", value_parser = hsts)]
+    pub(crate) hsts: Option<Hsts>,
 }
 
 /// A host and a port to listen at; without a host, at the one of `--host`.
@@ -76,6 +99,10 @@ pub(crate) struct TlsAddress {
     pub(crate) host: Option<String>,
     pub(crate) port: u16,
 }
+
+/// How long browsers shall remember, in seconds; `None`: they are told nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Hsts(pub(crate) Option<u64>);
 
 /// The value of `--tls-min`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
@@ -125,16 +152,28 @@ fn address(text: &str) -> Result<TlsAddress, &'static str> {
     }
 }
 
+fn hsts(text: &str) -> Result<Hsts, String> {
+    match grace(text)? {
+        Some(time) if time.subsec_nanos() > 0 => Err("expected whole seconds".into()),
+        time => Ok(Hsts(time.as_ref().map(Duration::as_secs))),
+    }
+}
+
 /// What turns TLS on.
 const ON: &[&str] = &["tls_cert", "self_signed"];
 
 /// Flags that need one of the others wherever they are given: without it less would be protected than was asked for.
-const NEEDS: [(&str, &[&str]); 4] =
-    [("tls_cert", &["tls_key"]), ("tls_key", &["tls_cert"]), ("tls_listen", ON), ("tls_client_ca", ON)];
+const NEEDS: [(&str, &[&str]); 5] = [
+    ("tls_cert", &["tls_key"]),
+    ("tls_key", &["tls_cert"]),
+    ("tls_listen", ON),
+    ("tls_client_ca", ON),
+    ("redirect_to_https", ON),
+];
 
 /// Flags that do on the command line.
-const NEEDS_ON_THE_COMMAND_LINE: [(&str, &[&str]); 2] =
-    [("tls_min", ON), ("tls_client_certificates", &["tls_client_ca"])];
+const NEEDS_ON_THE_COMMAND_LINE: [(&str, &[&str]); 3] =
+    [("tls_min", ON), ("tls_client_certificates", &["tls_client_ca"]), ("hsts", ON)];
 
 /// Checks that the flags go together.
 pub(super) fn needs_are_met(serve: &ArgMatches) -> Result<(), clap::Error> {
@@ -158,6 +197,13 @@ pub(super) fn needs_are_met(serve: &ArgMatches) -> Result<(), clap::Error> {
             let message = format!("{} needs {}", named(serve, flag), needed.join(" or "));
             return Err(wrong(ErrorKind::MissingRequiredArgument, message));
         }
+    }
+    if is_on(serve, "redirect_to_https") && !(is_on(serve, "tls_listen") && is_on(serve, "port")) {
+        let message = format!(
+            "{} needs two ports: that of --tls-listen for TLS, and --port for plain HTTP",
+            named(serve, "redirect_to_https")
+        );
+        return Err(wrong(ErrorKind::MissingRequiredArgument, message));
     }
     Ok(())
 }
@@ -199,5 +245,13 @@ mod tests {
         ] {
             assert!(address(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_browsers_remember_is_in_whole_seconds() {
+        assert_eq!(hsts("365d"), Ok(Hsts(Some(31_536_000))));
+        assert_eq!(hsts("0"), Ok(Hsts(Some(0))));
+        assert_eq!(hsts("none"), Ok(Hsts(None)));
+        assert!(hsts("500ms").is_err() && hsts("long").is_err());
     }
 }

@@ -14,6 +14,7 @@ use httpfsm_transport::{Listener, SocketOptions};
 use super::signals::Signals;
 use super::unstarted;
 use crate::cli::{ServeOptions, TlsAddress};
+use crate::https::TlsPort;
 use crate::log::note;
 use crate::stdout::Stdout;
 
@@ -34,15 +35,18 @@ pub(super) struct Places {
     unix: Vec<PathBuf>,
     tls_listen: Vec<TlsAddress>,
     tls: Option<Tls>,
+    /// Is told the first port for TLS.
+    tls_port: TlsPort,
 }
 
 impl Places {
-    pub(super) fn new(options: &ServeOptions, tls: Option<Tls>) -> Self {
+    pub(super) fn new(options: &ServeOptions, tls: Option<Tls>, tls_port: TlsPort) -> Self {
         Self {
             port: port(options),
             unix: options.unix.clone(),
             tls_listen: options.tls.tls_listen.clone(),
             tls,
+            tls_port,
         }
     }
 }
@@ -79,7 +83,9 @@ pub(super) fn listen(
     let mut listening = Listening { listeners: Vec::new(), urls: Vec::new() };
     let at = |host: &str, port| Listener::at_host(host, port, options, |error| note(format_args!("{error}")));
     match (places.port, &places.tls) {
-        (Some(Speaks::Https), Some(tls)) => listening.add_tls(at(&config.host, config.port)?, tls),
+        (Some(Speaks::Https), Some(tls)) => {
+            listening.add_tls(at(&config.host, config.port)?, tls, &places.tls_port)
+        }
         (Some(_), _) => listening.add(at(&config.host, config.port)?, "http"),
         (None, _) => {}
     }
@@ -89,7 +95,7 @@ pub(super) fn listen(
     for TlsAddress { host, port } in &places.tls_listen {
         if let Some(tls) = &places.tls {
             let host = host.as_deref().unwrap_or(&config.host);
-            listening.add_tls(at(host, *port)?, tls);
+            listening.add_tls(at(host, *port)?, tls, &places.tls_port);
         }
     }
     // Connections inherit the options that their listener has when the system accepts them.
@@ -103,7 +109,10 @@ impl Listening {
         self.listeners.extend(listeners);
     }
 
-    fn add_tls(&mut self, listeners: Vec<Listener>, tls: &Tls) {
+    fn add_tls(&mut self, listeners: Vec<Listener>, tls: &Tls, port: &TlsPort) {
+        if let Some(Peer::Ip(address)) = listeners.first().map(Listener::local_addr) {
+            port.set(address.port());
+        }
         self.add(listeners.into_iter().map(|listener| listener.tls(tls)).collect(), "https");
     }
 }

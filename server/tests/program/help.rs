@@ -24,6 +24,8 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--tls-min",
         "--tls-client-ca",
         "--tls-client-certificates",
+        "--redirect-to-https",
+        "--hsts",
         "--host",
         "--port",
         "--origins",
@@ -153,6 +155,7 @@ fn a_bad_value_is_reported_with_what_is_expected() {
         ("port <PORT>", &["99999", "http", "-1"], "expected a whole number from 0 to 65535"),
         ("threads <N>", &["0", "few"], "expected a number from 1 to 1024"),
         ("identity <TEXT>", &["a\tb"], "expected a text without control characters"),
+        ("hsts <TIME>", &["500ms"], "expected whole seconds"),
         (
             "tls-listen <[HOST:]PORT>",
             &["::1", "localhost", "https://a:443"],

@@ -1,4 +1,4 @@
-//! TLS by the flags of the program: certificates, ports, what is logged.
+//! TLS by the flags of the program: certificates, ports, redirections, what is logged.
 
 use std::fs;
 use std::io::{BufRead, Read, Write};
@@ -14,11 +14,12 @@ use tempfile::TempDir;
 use crate::curl::{Curl, path, url};
 use crate::signals::said;
 use crate::tools::tool;
-use crate::{FEW_CONNECTIONS, PATIENCE, ServerProcess, complaint, program};
+use crate::{FEW_CONNECTIONS, PATIENCE, ServerProcess, complaint, program, serve};
 
 on_each_transport! {
     every_application_is_served_over_tls,
     a_client_shows_a_certificate_or_is_not_served,
+    plain_http_is_redirected_and_only_responses_over_tls_say_that_it_is_to_stay_so,
     sighup_reads_the_certificates_again_and_a_broken_pair_changes_nothing,
     what_is_not_what_the_port_speaks_is_named_in_the_log,
 }
@@ -117,11 +118,15 @@ fn every_application_is_served_over_tls(transport: &str) {
         (&["--app", "bench"], "/plaintext", "Hello, World!"),
         (&["--app", "bench-function"], "/plaintext", "Hello, World!"),
     ] {
-        let server = ServerProcess::on(transport, &[app, &pair.arguments()].concat());
-        assert!(server.listening.starts_with("https://127.0.0.1:"), "{}", server.listening);
-        let response = curl.include(&[&authority.trusted()[..], &[&url(&server, target)]].concat());
-        assert_eq!(response.status, "HTTP/1.1 200 OK");
-        assert!(response.text().contains(content), "{app:?}: {response:?}");
+        for hsts in [&[][..], &["--hsts", "1h"]] {
+            let server = ServerProcess::on(transport, &[app, &pair.arguments(), hsts].concat());
+            assert!(server.listening.starts_with("https://127.0.0.1:"), "{}", server.listening);
+            let response = curl.include(&[&authority.trusted()[..], &[&url(&server, target)]].concat());
+            assert_eq!(response.status, "HTTP/1.1 200 OK");
+            assert!(response.text().contains(content), "{app:?}: {response:?}");
+            let expected = (!hsts.is_empty()).then_some("max-age=3600");
+            assert_eq!(response.field("strict-transport-security"), expected, "{app:?}");
+        }
     }
 }
 
@@ -188,6 +193,44 @@ fn a_client_shows_a_certificate_or_is_not_served(transport: &str) {
         assert!(!wrong.status.success() && wrong.stdout.is_empty(), "{wrong:?}");
         wait_for(&told, &[" 127.0.0.1:", "not opened at 127.0.0.1:", "UnknownIssuer"]);
     }
+}
+
+fn plain_http_is_redirected_and_only_responses_over_tls_say_that_it_is_to_stay_so(transport: &str) {
+    let Some(curl) = Curl::find() else { return };
+    let authority = Authority::new();
+    let pair = authority.pair("server");
+    let socket = authority.folder.path().join("socket");
+    let flags = ["--app", "bench", "--tls-listen", "0", "--redirect-to-https", "--hsts", "365d"];
+    let mut command = serve(transport);
+    command.args(["--port", "0"]).args(flags).args(pair.arguments());
+    let mut server = ServerProcess::spawn(&mut command);
+    let (plain, tls) = both_addresses(&mut server);
+
+    let response = curl.include(&[&format!("http://{plain}/plaintext?a=b")]);
+    assert_eq!(response.status, "HTTP/1.1 308 Permanent Redirect");
+    assert_eq!(response.field("location"), Some(&*format!("https://{tls}/plaintext?a=b")));
+    assert_eq!(response.field("strict-transport-security"), None);
+    let stays = [
+        "-o",
+        "/dev/null",
+        "--write-out",
+        "%{http_code} %{url_effective} %header{strict-transport-security}",
+    ];
+    let followed = [&authority.trusted()[..], &stays, &["--location", "--data", "a"]].concat();
+    let output = curl.run(&[&followed[..], &[&format!("http://{plain}/upload")]].concat());
+    let expected = format!("200 https://{tls}/upload max-age=31536000");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    let response = server.exchange(b"GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(response.status, "HTTP/1.0 400 Bad Request");
+    drop(server);
+
+    // A proxy that speaks TLS itself would be redirected for ever.
+    let mut command = serve(transport);
+    command.args(["--port", "0", "--unix", path(&socket)]).args(flags).args(pair.arguments());
+    let _server = ServerProcess::spawn(&mut command);
+    let response = curl.include(&["--unix-socket", path(&socket), "http://a/plaintext"]);
+    response.assert("HTTP/1.1 200 OK", "Hello, World!");
+    assert_eq!(response.field("strict-transport-security"), None);
 }
 
 fn sighup_reads_the_certificates_again_and_a_broken_pair_changes_nothing(transport: &str) {
@@ -344,11 +387,18 @@ fn flags_that_do_not_go_together_are_refused() {
     };
     wrong(&["--tls-cert", "c"], &[], "--tls-cert needs --tls-key");
     wrong(&["--tls-key", "k"], &[], "--tls-key needs --tls-cert");
-    for (flag, value) in [("--tls-listen", "1"), ("--tls-client-ca", "c"), ("--tls-min", "1.2")] {
+    for (flag, value) in
+        [("--tls-listen", "1"), ("--tls-client-ca", "c"), ("--tls-min", "1.2"), ("--hsts", "0")]
+    {
         wrong(&[flag, value], &[], &format!("{flag} needs --tls-cert or --self-signed"));
     }
     let message = "--tls-client-certificates needs --tls-client-ca";
     wrong(&["--self-signed", "--tls-client-certificates", "optional"], &[], message);
+    wrong(&["--redirect-to-https"], &[], "--redirect-to-https needs --tls-cert or --self-signed");
+    let message =
+        "--redirect-to-https needs two ports: that of --tls-listen for TLS, and --port for plain HTTP";
+    wrong(&["--redirect-to-https", "--self-signed"], &[], message);
+    wrong(&["--redirect-to-https", "--self-signed", "--tls-listen", "1"], &[], message);
     let message = "--self-signed makes a certificate of its own, so it cannot be used with --tls-cert";
     wrong(&["--self-signed", "--tls-cert", "c", "--tls-key", "k"], &[], message);
     // Where the environment asks for what cannot be had, nothing is served without it.
@@ -362,7 +412,7 @@ fn flags_that_do_not_go_together_are_refused() {
 fn what_the_environment_says_of_tls_is_no_fault_without_it() {
     let mut command = program();
     command.args(["serve", "--port", "0", "--app", "hello"]);
-    command.envs([("HTTPFSM_TLS_MIN", "1.3"), ("HTTPFSM_SELF_SIGNED", "no")]);
+    command.envs([("HTTPFSM_TLS_MIN", "1.3"), ("HTTPFSM_HSTS", "1h"), ("HTTPFSM_SELF_SIGNED", "no")]);
     let response = ServerProcess::spawn(&mut command).exchange(b"GET / HTTP/1.0\r\n\r\n");
-    assert_eq!(response.status, "HTTP/1.0 200 OK");
+    assert_eq!((&*response.status, response.field("strict-transport-security")), ("HTTP/1.0 200 OK", None));
 }

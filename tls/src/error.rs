@@ -32,8 +32,8 @@ pub enum TlsError {
     Malformed {
         /// The path of the file, or what it is if it came as bytes.
         file: String,
-        /// What is wrong.
-        error: rustls::pki_types::pem::Error,
+        /// What is wrong. It has no words of the file, which may be those of a private key.
+        fault: &'static str,
     },
     /// What the file holds cannot be used: a certificate or a key of a form or an algorithm that is not known.
     Unusable {
@@ -75,7 +75,7 @@ impl fmt::Display for TlsError {
                 f,
                 "the private key in {file} is encrypted; remove its passphrase (`openssl pkey -in {file} -out KEY`)"
             ),
-            Self::Malformed { file, error } => write!(f, "{file} is not valid PEM: {error}"),
+            Self::Malformed { file, fault } => write!(f, "{file} is not valid PEM: {fault}"),
             Self::Unusable { file, error } => write!(f, "what {file} holds cannot be used: {error}"),
             Self::Mismatch { certificates, key } => {
                 write!(f, "the private key in {key} does not belong to the first certificate in {certificates}")
@@ -100,10 +100,10 @@ impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Unreadable { error, .. } => Some(error),
-            Self::Malformed { error, .. } => Some(error),
             Self::Unusable { error, .. } => Some(&**error),
             Self::Provider(error) => Some(error),
             Self::Missing { .. }
+            | Self::Malformed { .. }
             | Self::EncryptedKey { .. }
             | Self::Mismatch { .. }
             | Self::NoProvider

@@ -9,13 +9,19 @@ const INPUT: usize = 4 << 10;
 const MOST: usize = 128 << 10;
 /// What a record of plain bytes takes beside its bytes, and for good in the queue.
 const CHUNK: usize = 24;
+/// Bytes of a record that are no plain ones, at most: its header, a nonce and a tag.
+const OVERHEAD: usize = 29;
 /// The header of a record (RFC 8446 section 5.1).
 const HEADER: usize = 5;
 
 /// An estimate from above, made of what goes in and comes out.
 pub(crate) struct Held {
-    /// Bytes since plain ones came, or the handshake was over: a message of several records may hold them all.
+    /// Bytes of which nothing has come out yet: a part of a record, or records of a message that has not come whole,
+    /// which is not the peer's last word, so it may be larger than what is held.
     pending: usize,
+    /// What of the handshake's messages is kept until it is over, to verify the certificate of a client.
+    transcript: usize,
+    is_established: bool,
     /// The size to which the buffer of the input has grown.
     input: usize,
     /// Plain bytes of the records that wait to be read, and how many records those are; until none waits.
@@ -29,13 +35,15 @@ pub(crate) struct Held {
     length: [u8; 2],
     left: usize,
     /// The certificates of the peer.
-    pub(crate) chain: usize,
+    chain: usize,
 }
 
 impl Held {
     pub(crate) const fn new() -> Self {
         Self {
             pending: 0,
+            transcript: 0,
+            is_established: false,
             input: INPUT,
             unread: 0,
             records: 0,
@@ -50,6 +58,9 @@ impl Held {
     /// These bytes go in.
     pub(crate) fn take(&mut self, mut bytes: &[u8]) {
         self.pending = MOST.min(self.pending + bytes.len());
+        if !self.is_established {
+            self.transcript = 2 * self.pending;
+        }
         if self.pending + INPUT > self.input {
             self.input = MOST.min((self.pending + INPUT).next_power_of_two());
         }
@@ -73,24 +84,41 @@ impl Held {
         }
     }
 
-    /// So many plain bytes wait to be read now. `all`: what went in has come out, but for a part of a record.
-    pub(crate) fn processed(&mut self, unread: usize, all: bool) {
-        self.unread = self.unread.max(unread);
+    /// So many plain bytes wait to be read now.
+    pub(crate) fn processed(&mut self, unread: usize) {
         self.places = self.places.max(self.records.next_power_of_two());
-        if unread > 0 || all {
-            self.pending = 0;
+        if unread > self.unread {
+            self.unread = unread;
+            // What the plain bytes do not explain stands behind them.
+            self.pending = self.pending.saturating_sub(unread + OVERHEAD * self.records).max(self.partial());
         }
+    }
+
+    /// The handshake is over: its messages are, but for what follows them.
+    pub(crate) fn established(&mut self, chain: usize) {
+        (self.pending, self.transcript, self.is_established, self.chain) = (self.partial(), 0, true, chain);
+    }
+
+    /// What has come of a record that has not come whole.
+    fn partial(&self) -> usize {
+        let length =
+            if self.header == HEADER { usize::from(u16::from_be_bytes(self.length)) - self.left } else { 0 };
+        self.header + length
     }
 
     /// No plain bytes wait. `true` where the buffer of the input has grown and nothing is in it, so that it can be
     /// given back.
     pub(crate) fn emptied(&mut self) -> bool {
         (self.unread, self.records) = (0, 0);
-        let is_empty = self.pending == 0 && self.header == 0;
+        let is_empty = self.pending == 0;
         is_empty && std::mem::replace(&mut self.input, INPUT) > INPUT
     }
 
     pub(crate) const fn bytes(&self) -> usize {
-        BASE + self.input + self.unread + CHUNK * (self.records + self.places) + 2 * self.chain
+        BASE + self.input
+            + self.transcript
+            + self.unread
+            + CHUNK * (self.records + self.places)
+            + 2 * self.chain
     }
 }

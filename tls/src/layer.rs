@@ -85,7 +85,7 @@ impl TlsLayer {
     fn take(&mut self, left: &mut &[u8], down: &mut Vec<u8>) -> Result<(), LayerError> {
         while !left.is_empty() {
             let before = *left;
-            // At most 4 KiB at once. It fails where the message of the peer is larger than any that there is.
+            // 4 KiB at once, as a rule. It fails where the message of the peer is larger than any that there is.
             match &mut self.stage {
                 Stage::Hello { acceptor, .. } => acceptor.read_tls(left).map_err(LayerError::peer)?,
                 Stage::Open { connection, .. } => connection.read_tls(left).map_err(LayerError::peer)?,
@@ -108,13 +108,12 @@ impl TlsLayer {
         let processed = connection.process_new_packets();
         // An alert, too, where the peer is at fault.
         say(connection, down);
-        let is_over = was_handshaking && !connection.is_handshaking();
-        if is_over {
+        if was_handshaking && !connection.is_handshaking() {
             let chain = connection.peer_certificates().unwrap_or_default();
-            self.held.chain = chain.iter().map(|certificate| certificate.len()).sum();
+            self.held.established(chain.iter().map(|certificate| certificate.len()).sum());
         }
         let state = processed.map_err(LayerError::peer)?;
-        self.held.processed(state.plaintext_bytes_to_read(), is_over);
+        self.held.processed(state.plaintext_bytes_to_read());
         Ok(connection.wants_read())
     }
 }

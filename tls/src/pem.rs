@@ -61,7 +61,7 @@ impl Pem {
                 Err(TlsError::Missing { file, section: "CERTIFICATE" })
             }
             Ok(certificates) => Ok((file, certificates)),
-            Err(error) => Err(TlsError::Malformed { file, error }),
+            Err(error) => Err(TlsError::Malformed { file, fault: fault(&error) }),
         }
     }
 
@@ -76,8 +76,21 @@ impl Pem {
         match PrivateKeyDer::from_pem_slice(&bytes) {
             Ok(key) => Ok((file, key)),
             Err(PemError::NoItemsFound) => Err(TlsError::Missing { file, section: "PRIVATE KEY" }),
-            Err(error) => Err(TlsError::Malformed { file, error }),
+            Err(error) => Err(TlsError::Malformed { file, fault: fault(&error) }),
         }
+    }
+}
+
+/// What is wrong, in words of ours: those of the library repeat the line, which may be a whole key whose line ends were
+/// lost.
+fn fault(error: &PemError) -> &'static str {
+    match error {
+        PemError::MissingSectionEnd { .. } => "a section that begins has no line -----END ...-----",
+        PemError::IllegalSectionStart { .. } => {
+            "a line with -----BEGIN has more than that, as where line ends were lost"
+        }
+        PemError::Base64Decode(_) => "what stands between BEGIN and END is not base64",
+        _ => "it cannot be read as such",
     }
 }
 

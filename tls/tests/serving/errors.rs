@@ -81,6 +81,23 @@ fn the_authorities_of_clients_are_named_too() {
     assert!(error.to_string().ends_with(expected), "{error}");
 }
 
+/// A key whose line ends were lost, as in a variable, is one line, which the PEM library shows.
+#[test]
+fn no_key_without_its_line_ends_is_shown() {
+    let pair = Authority::new("test").pair(&["localhost"]);
+    for one_line in [pair.key.replace('\n', " "), pair.key.replace('\n', "\\n"), pair.key.replace('\n', "")] {
+        for (certificate, key) in [(&pair.certificate, &one_line), (&one_line, &pair.key)] {
+            let error = Tls::from_pem(Pem::bytes(&**certificate), Pem::bytes(&**key)).unwrap_err();
+            let source = std::error::Error::source(&error).map(|source| format!("{source} {source:?}"));
+            let shown = format!("{error} {error:?} {}", source.unwrap_or_default());
+            let bytes = pair.key.as_bytes();
+            let secret = format!("{:?}", &bytes[60..70]);
+            let hidden = |secret: &str| !shown.contains(secret.trim_matches(['[', ']']));
+            assert!(hidden(&secret) && hidden(&pair.key[60..70]), "{shown}");
+        }
+    }
+}
+
 #[test]
 fn no_key_is_ever_shown() {
     let pair = Authority::new("test").pair(&["localhost"]);

@@ -223,36 +223,42 @@ fn a_connection_holds_no_more_than_it_says() {
     let without = freed(plain);
 
     let config = Arc::new(authority.client());
-    // Whole records that make plain bytes of which nobody reads, and parts of one more.
-    let wholes = |count: usize, length: usize, part: usize| (vec![length; count], part);
-    for (sent, what) in [
-        (wholes(0, 0, 0), "idle"),
-        (wholes(0, 0, 15_000), "15,000 bytes of a record"),
-        (wholes(0, 0, 16_400), "all of a record but a few bytes"),
-        (wholes(1, 16_000, 0), "behind a whole record"),
-        (wholes(1, 16_000, 1), "behind a whole record, and a byte of the next"),
-        (wholes(600, 1, 0), "behind many small records"),
-        (wholes(600, 1, 3), "behind many small records, and a part of the next"),
+    // Whole records of content, then as many bytes of one more as come with them, and those that come later, one by one.
+    for (records, with, later, what) in [
+        (vec![], 0, 0, "idle"),
+        (vec![], 15_000, 0, "15,000 bytes of a record"),
+        (vec![], 16_400, 0, "all of a record but a few bytes"),
+        (vec![16_000], 0, 0, "behind a whole record"),
+        (vec![16_000], 0, 1, "behind a whole record, and a byte of the next"),
+        (vec![1; 600], 0, 0, "behind many small records"),
+        (vec![1; 600], 0, 3, "behind many small records, and a part of the next"),
+        (vec![8], 4_066, 0, "with the part of a record that came with plain bytes"),
+        (vec![8], 4_066, 33, "and a little more of it"),
+        (vec![8], 4_066, 4_200, "and more of it"),
+        (vec![8], 3_000, 6_000, "or other parts of it"),
     ] {
         let mut server = server(&authority, ServerConfig::default(), Hears::default());
         let mut peers = Vec::new();
         for _ in 0..CONNECTIONS {
             let mut peer = Peer::new(server.connect().unwrap(), &config);
             peer.asks(|| _ = server.run());
-            let (records, part) = &sent;
-            // The content of a request whose handler takes none.
             let all: usize = records.iter().sum();
             if all > 0 {
-                peer.write(
-                    format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {all}\r\n\r\n").as_bytes(),
-                );
+                // Of a request, whose head comes first.
+                let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {all}\r\n\r\n");
+                peer.write(head.as_bytes());
+                peer.wire.send(std::mem::take(&mut peer.down));
+                server.run();
             }
             records.iter().for_each(|&length| peer.write(&vec![b'x'; length]));
-            peer.wire.send(std::mem::take(&mut peer.down));
-            server.run();
+            let whole = peer.down.len();
             peer.write(&[b'x'; 16_384]);
-            peer.wire.send(&peer.down[..*part]);
+            peer.wire.send(&peer.down[..whole + with]);
             server.run();
+            for byte in &peer.down[whole + with..whole + with + later] {
+                peer.wire.send([*byte]);
+                server.run();
+            }
             peers.push(peer);
         }
         let said = usize::try_from(server.handle().memory().output).unwrap() / CONNECTIONS;

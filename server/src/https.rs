@@ -1,12 +1,15 @@
 //! What plain HTTP and HTTPS side by side add to an application: the redirection from one to the other, and the field
 //! by which browsers remember it.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use httpfsm::handler::{Handler, IntoResponse, Request, Response};
 use httpfsm::peer::Peer;
 use httpfsm::status::Status;
+
+use crate::app::unread::Unread;
 
 /// The port of HTTPS.
 const HTTPS: u16 = 443;
@@ -44,8 +47,8 @@ impl HttpsRules {
 /// An application with these rules. It is one type for all applications, as a server is built for each type.
 pub(crate) struct Https {
     call: Box<Calls>,
+    redirect: Option<Box<Calls>>,
     takes_all_fields: bool,
-    rules: HttpsRules,
 }
 
 impl Https {
@@ -64,7 +67,17 @@ impl Https {
                 }
             }) as Pin<Box<dyn Future<Output = Response> + Send>>
         };
-        Self { call: Box::new(call), takes_all_fields, rules: rules.clone() }
+        let redirect = rules.redirect.clone().map(|TlsPort(port)| {
+            // Many clients that send a long body see no earlier response.
+            let unread = Unread::new(move |request: Request| {
+                ready(redirection(&request, *port.get().unwrap_or(&HTTPS)))
+            });
+            let call = move |request| {
+                Box::pin(unread.call(request)) as Pin<Box<dyn Future<Output = Response> + Send>>
+            };
+            Box::new(call) as Box<Calls>
+        });
+        Self { call: Box::new(call), redirect, takes_all_fields }
     }
 }
 
@@ -72,12 +85,9 @@ impl Handler for Https {
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(&self, request: Request) -> Self::Future {
-        match &self.rules.redirect {
-            Some(TlsPort(port))
-                if request.security().is_none() && matches!(request.sockname(), Peer::Ip(_)) =>
-            {
-                let response = redirection(&request, *port.get().unwrap_or(&HTTPS));
-                Box::pin(async move { response })
+        match &self.redirect {
+            Some(redirect) if request.security().is_none() && matches!(request.sockname(), Peer::Ip(_)) => {
+                redirect(request)
             }
             _ => (self.call)(request),
         }
@@ -144,6 +154,16 @@ mod tests {
             assert!(response.contains(&format!("\r\nLocation: {location}\r\n")), "{request}: {response}");
             assert!(!response.contains("Strict-Transport-Security"), "{response}");
         }
+    }
+
+    /// Which many clients see only behind the body.
+    #[test]
+    fn the_body_of_a_request_that_is_redirected_is_read_first() {
+        let head = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+        let half = format!("{head}{}", "x".repeat(50_000));
+        assert_eq!(responds(Some(443), &half), "");
+        let whole = format!("{head}{}", "x".repeat(100_000));
+        assert!(responds(Some(443), &whole).starts_with("HTTP/1.1 308 "));
     }
 
     #[test]

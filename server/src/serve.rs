@@ -72,12 +72,19 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     if options.app == App::Files {
         are_apart(options)?;
     }
+    if options.tls.redirect_to_https && config.channel.url_scheme == "https" {
+        return Err("With --url-scheme https a proxy in front speaks TLS, and --redirect-to-https would have each of its \
+                    requests go round in a circle."
+            .into());
+    }
     let recordings = Recordings::new(options)?;
     // A signal may switch them as soon as the program has said that it listens.
     recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
     let tls = tls::from_flags(&options.tls, &config.host)?;
     if let (Some(tls), Some(certificate)) = (&tls, &options.tls.tls_cert) {
         signals.reload(Reload::new(tls.clone(), certificate)?);
+        // A signal that came while they were read was ignored.
+        tls.reload()?;
     }
     let (cut, tls_port) = (CutConnections::default(), TlsPort::default());
     let setup = ServeSetup {

@@ -198,6 +198,12 @@ pub(super) fn needs_are_met(serve: &ArgMatches) -> Result<(), clap::Error> {
             return Err(wrong(ErrorKind::MissingRequiredArgument, message));
         }
     }
+    // A server that is to ask for certificates asks for none without the authorities.
+    let asks = is_on(serve, "tls_client_certificates") && ON.iter().any(|on| is_on(serve, on));
+    if asks && !is_on(serve, "tls_client_ca") {
+        let message = format!("{} needs --tls-client-ca", named(serve, "tls_client_certificates"));
+        return Err(wrong(ErrorKind::MissingRequiredArgument, message));
+    }
     if is_on(serve, "redirect_to_https") && !(is_on(serve, "tls_listen") && is_on(serve, "port")) {
         let message = format!(
             "{} needs two ports: that of --tls-listen for TLS, and --port for plain HTTP",

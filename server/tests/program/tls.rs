@@ -402,6 +402,9 @@ fn flags_that_do_not_go_together_are_refused() {
     let message = "--self-signed makes a certificate of its own, so it cannot be used with --tls-cert";
     wrong(&["--self-signed", "--tls-cert", "c", "--tls-key", "k"], &[], message);
     // Where the environment asks for what cannot be had, nothing is served without it.
+    let message =
+        "--tls-client-certificates of the variable HTTPFSM_TLS_CLIENT_CERTIFICATES needs --tls-client-ca";
+    wrong(&["--self-signed"], &[("HTTPFSM_TLS_CLIENT_CERTIFICATES", "required")], message);
     wrong(&[], &[("HTTPFSM_TLS_CERT", "c")], "--tls-cert of the variable HTTPFSM_TLS_CERT needs --tls-key");
     let message = "--tls-client-ca of the variable HTTPFSM_TLS_CLIENT_CA needs --tls-cert or --self-signed";
     wrong(&["--self-signed=no"], &[("HTTPFSM_TLS_CLIENT_CA", "c")], message);

@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "tls")]
+mod believing;
+#[cfg(feature = "tls")]
 mod tls_client;
 
 use std::env;
@@ -12,6 +14,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 
+#[cfg(feature = "tls")]
+pub use believing::believing;
 #[cfg(feature = "tls")]
 pub use tls_client::TlsClient;
 

@@ -5,15 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpfsm_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use httpfsm_rustls::rustls::crypto::{CryptoProvider, ring};
-use httpfsm_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use httpfsm_rustls::rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme,
-};
-use httpfsm_testing::TlsClient;
+use httpfsm_rustls::rustls::pki_types::ServerName;
+use httpfsm_rustls::rustls::{ClientConfig, ClientConnection};
+use httpfsm_testing::{TlsClient, believing};
 use httpfsm_transport::Layer;
 use httpfsm_transport_kit::ToyLayer;
 
@@ -45,7 +39,7 @@ impl ClientStream {
         let layer: Option<Box<dyn Layer>> = match below {
             Below::Nothing => None,
             Below::Toy => Some(Box::new(ToyLayer::client())),
-            Below::Tls => return Self::connect_tls(address, &tls_config()),
+            Below::Tls => return Self::connect_tls(address, &believing()),
         };
         Self::through(address, layer)
     }
@@ -137,60 +131,5 @@ impl LayerEnd {
         socket.write_all(&down)?;
         self.received.drain(..taken?);
         Ok(())
-    }
-}
-
-/// A client's configuration, which believes each certificate: that of the server is made at its start.
-///
-/// # Panics
-///
-/// Never: the provider has the versions of TLS that are spoken.
-#[must_use]
-pub fn tls_config() -> Arc<ClientConfig> {
-    let provider = Arc::new(ring::default_provider());
-    let believes = Arc::new(Believes(Arc::clone(&provider)));
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.expect("the provider has the suites of TLS 1.2 and 1.3");
-    Arc::new(builder.dangerous().with_custom_certificate_verifier(believes).with_no_client_auth())
-}
-
-/// Believes each certificate, and verifies only that the server has its key.
-#[derive(Debug)]
-struct Believes(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Believes {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        httpfsm_rustls::rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        httpfsm_rustls::rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -21,11 +21,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use httpfsm_benches::client::BenchClient;
-use httpfsm_benches::client_stream::{ClientStream, tls_config};
+use httpfsm_benches::client_stream::ClientStream;
 use httpfsm_benches::layered;
 use httpfsm_benches::load::Load;
 use httpfsm_benches::server::{ServerProcess, processor_time};
 use httpfsm_rustls::rustls::ClientConfig;
+use httpfsm_testing::believing;
 use lexopt::{Arg, ValueExt};
 
 /// What is measured, and its unit.
@@ -116,8 +117,8 @@ impl CommandLine {
         // A response each: a client of TLS 1.3 is done with the handshake before the server is, and has its ticket then.
         let ask = |config: &Arc<ClientConfig>| BenchClient::over(connect(config)?).drive(Load::Plain, 1);
         let full =
-            spent(self.handshakes, 1e6, &mut || (0..self.handshakes).try_for_each(|_| ask(&tls_config())))?;
-        let resuming = tls_config();
+            spent(self.handshakes, 1e6, &mut || (0..self.handshakes).try_for_each(|_| ask(&believing())))?;
+        let resuming = believing();
         ask(&resuming)?;
         let resumed =
             spent(self.handshakes, 1e6, &mut || (0..self.handshakes).try_for_each(|_| ask(&resuming)))?;

@@ -28,6 +28,7 @@ fn place_of(prefix: &str) -> Option<&'static str> {
         "positions" => "core/tests/positions.rs",
         "responses" => "core/tests/responses",
         "server" => "core/tests/server",
+        "tls" => "tls/tests/serving/serves.rs",
         "tokio" => "transport-tokio/tests/compatibility.rs",
         _ => return None,
     })

@@ -13,3 +13,4 @@ mod reading;
 pub mod session;
 pub mod split;
 mod text;
+pub mod tls;

@@ -55,6 +55,11 @@ fn every_layered_seed_passes() {
 }
 
 #[test]
+fn every_tls_seed_passes() {
+    every_seed_passes("tls", httpfsm_fuzz::tls::check);
+}
+
+#[test]
 fn every_encode_seed_passes() {
     every_seed_passes("encode", httpfsm_fuzz::encode::check);
 }

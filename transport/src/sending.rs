@@ -55,9 +55,15 @@ impl Sending {
         now: &Now<'_>,
         cx: &mut Context<'_>,
     ) -> Pumped {
-        let pumped = self.try_pump(channel, is_full, now, cx);
-        // Not accepted: the channel has ended the response by itself (a deadline, a lost connection).
-        pumped.unwrap_or(Pumped::Over)
+        match panics::catch(|| self.try_pump(channel, is_full, now, cx)) {
+            // Not accepted: the channel has ended the response by itself (a deadline, a lost connection).
+            Ok(pumped) => pumped.unwrap_or(Pumped::Over),
+            // The bytes of a frame may be the application's, too, and are dropped where they are copied.
+            Err(panic) => {
+                let _ = channel.handle(now, Input::Abort(Some(&panic)));
+                Pumped::Failed(panic)
+            }
+        }
     }
 
     fn try_pump(

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use bytes::Bytes;
 use httpfsm::Channel;
 use httpfsm::channel::{
     Action, ChannelTrace, Event, Input, InputPart, Internal, NotAccepted, Output, State, Step,
@@ -33,6 +34,15 @@ struct PanicsOnDrop;
 impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
         explode();
+    }
+}
+
+struct PanickingBytes(PanicsOnDrop);
+
+impl AsRef<[u8]> for PanickingBytes {
+    fn as_ref(&self) -> &[u8] {
+        let Self(PanicsOnDrop) = self;
+        b"content"
     }
 }
 
@@ -79,6 +89,9 @@ async fn explosive(request: Request) -> Response {
                 Poll::Pending
             })
         }
+        "/bytes" => {
+            Body::from_fn(|_| Poll::Ready(Frame::Data(Bytes::from_owner(PanickingBytes(PanicsOnDrop)))))
+        }
         "/told" => fails(PanickingError(None)),
         "/failure-dropped" => fails(PanickingError(Some(PanicsOnDrop))),
         "/length" => Body::stream(Endless),
@@ -117,6 +130,11 @@ fn a_source_that_is_not_asked_for_its_content_panics_for_itself() {
 #[test]
 fn a_source_that_panics_when_it_is_asked_for_its_length_is_a_500() {
     assert_eq!(statuses(&received("GET /length")), ["200", "500"]);
+}
+
+#[test]
+fn bytes_that_panic_when_they_are_dropped_cut_their_response_alone() {
+    assert_eq!(statuses(&received("GET /bytes")), ["200", "200"]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! TLS, of which a peer may send anything: a client of rustls speaks, and what it sends is cut, changed, doubled, left out, or
-//! followed by other bytes, in the handshake and behind it.
+//! TLS, of which a peer may send anything: a client of rustls speaks, and what it sends is cut, changed, doubled, left
+//! out, or followed by other bytes, in the handshake and behind it.
 //!
-//! The first line of an input decides (any bytes up to LF). The rest are what the client writes, and what is sent in between.
-//! Whatever comes: nothing panics, nothing but records leaves, no plain byte is read before the handshake is complete, those
-//! that are read are what the client has written from its first byte on, the layer takes what it is given or has something to
-//! be read, and what it holds has a bound.
+//! The first line of an input decides (any bytes up to LF). The rest are what the client writes, and what is sent in
+//! between. Whatever comes: nothing panics, nothing but records leaves, no plain byte is read before the handshake is
+//! complete, those that are read are what the client has written from its first byte on, the layer takes what it is
+//! given or has something to be read, and what it holds has a bound.
 //!
 //! Seen to fail where `established` speaks before the handshake is complete, and where a plain byte is lost.
 

@@ -4,9 +4,10 @@
 //! relay --port 8080 -- httpfsm serve --self-signed --port 0 --app echo
 //! ```
 //!
-//! It starts the command, reads its first line (`listening on https://ADDRESS`), and passes on each connection of its port. The
-//! half-close of a client becomes `close_notify` and FIN, that of the server a half-close. A reset becomes a reset, and so does an
-//! end of the server without `close_notify`. The certificate is not verified. At SIGTERM the command gets one, and ends it.
+//! It starts the command, reads its first line (`listening on https://ADDRESS`), and passes on each connection of its
+//! port. The half-close of a client becomes `close_notify` and FIN, that of the server a half-close. A reset becomes a
+//! reset, and so does an end of the server without `close_notify`. The certificate is not verified. At SIGTERM the
+//! command gets one, and ends it.
 #![forbid(unsafe_code)]
 
 use std::error::Error;

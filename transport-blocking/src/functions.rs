@@ -32,7 +32,8 @@ impl Spawner for Functions {
 
 #[inline]
 fn begin(work: Work) {
-    let left = if may_block() { Some(work) } else { here::submit(work) };
+    // Within a function that drives connections of its own, the worker comes to nothing else before that function is over.
+    let left = if may_block() || here::is_within_function() { Some(work) } else { here::submit(work) };
     if let Some(work) = left {
         work.run();
     }
@@ -44,20 +45,22 @@ pub(crate) struct Files(pub(crate) Arc<Pool>);
 
 impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        if may_block() {
-            work();
-        } else if let Some(work) = here::submit(Work::Function(work)) {
-            self.0.share_function(work);
-        }
+        self.begin(Work::Function(work));
         Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        if may_block() {
-            call.run();
-        } else if let Some(work) = here::submit(Work::Call(call)) {
+        self.begin(Work::Call(call));
+        Ok(())
+    }
+}
+
+impl Files {
+    fn begin(&self, work: Work) {
+        if may_block() || here::is_within_function() {
+            work.run();
+        } else if let Some(work) = here::submit(work) {
             self.0.share_function(work);
         }
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use httpfsm_transport::{catch_panic, may_block};
+use httpfsm_transport::{catch_panic, is_within_blocking};
 
 use crate::pool::{Pool, Work};
 use crate::task::Task;
@@ -49,7 +49,13 @@ pub(crate) fn work(pool: &Arc<Pool>, work: impl FnOnce(&OwnWork)) {
     });
 }
 
-/// Keeps the task for this thread, if it is a worker of its pool and has nothing else to do.
+/// Whether a function runs on this thread, which is a worker.
+#[inline]
+pub(crate) fn is_within_function() -> bool {
+    is_within_blocking() && HERE.try_with(|here| here.is_worker.get()).unwrap_or_default()
+}
+
+/// Keeps the task for this thread, if it is a worker of its pool, in place of what it has kept before.
 #[inline]
 pub(crate) fn keep_next(task: Arc<Task>) -> Option<Arc<Task>> {
     keep_if(task, |_| true)
@@ -58,7 +64,7 @@ pub(crate) fn keep_next(task: Arc<Task>) -> Option<Arc<Task>> {
 /// The same for a task that is woken by what is followed by this worker's next: it comes to the task soon.
 #[inline]
 pub(crate) fn keep_woken(task: Arc<Task>) -> Option<Arc<Task>> {
-    keep_if(task, |own| own.keeps_woken.get() && !may_block())
+    keep_if(task, |own| own.keeps_woken.get() && !is_within_blocking())
 }
 
 #[inline]

@@ -14,6 +14,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm_blocking::{Blocking, Functions, Server, ServerHandle, block_on, spawn, sync};
 use httpfsm_transport::Spawner;
+use httpfsm_transport::memory::MemoryServer;
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(20);
@@ -311,4 +312,25 @@ fn what_work_of_a_handler_wakes_does_not_wait_for_the_end_of_that_work() {
     receive(send(&server, "/work"));
     assert_eq!(reported.recv_timeout(2 * HANG), Ok((true, true)));
     block_on(server.begin_drain(None).gone());
+}
+
+/// A function that drives connections of its own, whose handlers are functions, too: its worker comes to nothing else
+/// before it is over, so it runs them itself.
+#[test]
+fn functions_within_a_function_are_run_by_it() {
+    for workers in [1, 2] {
+        let server = start(
+            workers,
+            sync(|_: Request| {
+                let mut inner = MemoryServer::new(ServerConfig::default(), sync(|_: Request| "inner"));
+                let client = inner.connect().unwrap();
+                client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+                inner.run();
+                client.take_text()
+            }),
+        );
+        let response = receive(send(&server, "/"));
+        assert!(response.ends_with("\r\n\r\ninner"), "{workers} workers: {response}");
+        block_on(server.begin_drain(None).gone());
+    }
 }

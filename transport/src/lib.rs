@@ -80,6 +80,8 @@ pub use layered::Layered;
 pub use listener::{
     Listener, ListenerAddress, ListenerInfo, ListeningSocket, SocketOptions, SocketPath, resolve, unix_peer,
 };
+#[doc(hidden)]
+pub use may_block::is_within_blocking;
 pub use may_block::{may_block, run_blocking};
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use preface::{Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};

@@ -20,6 +20,14 @@ pub fn may_block() -> bool {
     BLOCKS.get().is_some_and(|drives| drives == worker::drives())
 }
 
+/// Whether work that may block runs on this thread, also where a driver is polled within it.
+#[doc(hidden)]
+#[must_use]
+#[inline]
+pub fn is_within_blocking() -> bool {
+    BLOCKS.get().is_some()
+}
+
 /// Runs work that may block: [`may_block`] says so while it runs. For a [`Spawner`](crate::Spawner) some of whose
 /// threads poll connections as well: what is given to [`spawn_blocking`](crate::Spawner::spawn_blocking) does not say
 /// so by itself, and a [`Call`](crate::Call) does.

@@ -78,6 +78,7 @@ mod tests {
             "layered",
             "tokio",
             "tokio-limited",
+            "tokio-tls",
             "http",
             "async-std",
             "smol",

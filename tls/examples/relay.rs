@@ -13,6 +13,7 @@
 use std::error::Error;
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +23,14 @@ use httpfsm_rustls::rustls::pki_types::ServerName;
 use httpfsm_testing::believing;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{SockRef, Socket};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+/// How long a client may go on to send when the server has ended.
+const LINGER: Duration = Duration::from_secs(1);
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
@@ -97,19 +102,42 @@ async fn pass(client: TcpStream, server: SocketAddr, config: Arc<ClientConfig>) 
     let below = SockRef::from(&socket).try_clone()?;
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
     let tls = TlsConnector::from(config).connect(name, socket).await?;
-    let (mut from_server, mut to_server) = split(tls);
-    let (mut from_client, mut to_client) = client.into_split();
-    let passed =
-        tokio::try_join!(copy(&mut from_client, &mut to_server), copy(&mut from_server, &mut to_client));
-    if passed.is_err() {
-        reset(&below);
-    }
-    passed.map(|_| ())
+    let (from_server, to_server) = split(tls);
+    let (from_client, to_client) = client.into_split();
+    let mut up = pin!(up(from_client, to_server));
+    let mut down = pin!(down(from_server, to_client));
+    let passed = tokio::select! {
+        // The client is lost, or both directions have ended, as the other does without waiting.
+        upwards = &mut up => match upwards {
+            Ok(()) => down.await,
+            lost => lost,
+        },
+        downwards = &mut down => match downwards {
+            // A client that still sends reads the response before it is reset.
+            Ok(()) => timeout(LINGER, up).await.unwrap_or(Ok(())),
+            lost => lost,
+        },
+    };
+    passed.inspect_err(|_| reset(&below))
 }
 
-async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-    tokio::io::copy(from, to).await?;
-    to.shutdown().await
+/// Passes on what the client sends, and discards it where the server takes no more.
+async fn up(mut client: impl AsyncRead + Unpin, mut server: impl AsyncWrite + Unpin) -> io::Result<()> {
+    let (mut buffer, mut is_open) = (vec![0; 16 << 10], true);
+    loop {
+        let read = client.read(&mut buffer).await?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        is_open = is_open && server.write_all(bytes).await.is_ok() && server.flush().await.is_ok();
+        if read == 0 {
+            return if is_open { server.shutdown().await } else { Ok(()) };
+        }
+    }
+}
+
+/// Passes on what the server sends, to its end.
+async fn down(mut server: impl AsyncRead + Unpin, mut client: impl AsyncWrite + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut server, &mut client).await?;
+    client.shutdown().await
 }
 
 /// The connection ends by a reset when its last descriptor is closed.

@@ -5,13 +5,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpfsm_rustls::rustls::pki_types::ServerName;
-use httpfsm_rustls::rustls::{ClientConfig, ClientConnection};
-use httpfsm_testing::{TlsClient, believing};
 use httpfsm_transport::Layer;
 use httpfsm_transport_kit::ToyLayer;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 
+use crate::believing::believing;
 use crate::layered::Below;
+use crate::tls_client::TlsClient;
 
 /// Bytes that are read from the socket at once, where a layer is to take them.
 const READ: usize = 16 << 10;

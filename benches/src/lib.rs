@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod believing;
 pub mod budget;
 pub mod callgrind;
 pub mod client;
@@ -14,3 +15,4 @@ pub mod layered;
 pub mod load;
 pub mod router;
 pub mod server;
+pub mod tls_client;

@@ -20,14 +20,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use httpfsm_benches::believing::believing;
 use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::client_stream::ClientStream;
 use httpfsm_benches::layered;
 use httpfsm_benches::load::Load;
 use httpfsm_benches::server::{ServerProcess, processor_time};
-use httpfsm_rustls::rustls::ClientConfig;
-use httpfsm_testing::believing;
 use lexopt::{Arg, ValueExt};
+use rustls::ClientConfig;
 
 /// What is measured, and its unit.
 const FIGURES: [(&str, &str); 5] = [

@@ -1,0 +1,1 @@
+../../testing/tls_client.rs

@@ -77,7 +77,7 @@ fn a_request_for_a_host_that_the_connection_does_not_serve_gets_421_and_reaches_
             "",
         ),
         ("GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 421 Misdirected Request", ""),
-        ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.1 421 Misdirected Request", ""),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "HTTP/1.0 421 Misdirected Request", ""),
         ("CONNECT b:80 HTTP/1.1\r\nHost: b:80\r\n\r\n", "HTTP/1.1 200 OK", "true"),
     ] {
         client.send(inverse(request.as_bytes()));

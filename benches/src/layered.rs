@@ -56,7 +56,7 @@ pub fn asked() -> Option<(Below, usize)> {
 }
 
 /// Serves `/plaintext`, `/upload` and `/bytes/N` through this layer, on so many threads and on a port that the system
-/// chooses, which the first line says. It never returns but for an error: its process is ended.
+/// chooses, which the first line says. It ends at SIGTERM, when its connections have ended.
 ///
 /// The runtime and the configuration are those of the program `httpfsm`.
 ///

@@ -16,8 +16,9 @@ const HEADER: usize = 5;
 
 /// An estimate from above, made of what goes in and comes out.
 pub(crate) struct Held {
-    /// Bytes of which nothing has come out yet: a part of a record, or records of a message that has not come whole,
-    /// which is not the peer's last word, so it may be larger than what is held.
+    /// Bytes that went in and of which nothing has come out: a part of a record, or whole records of a message that is not
+    /// complete. Records that never make plain bytes, as alerts, are counted here too, until plain bytes come: rustls may
+    /// hold less.
     pending: usize,
     /// What of the handshake's messages is kept until it is over, to verify the certificate of a client.
     transcript: usize,

@@ -60,6 +60,7 @@ mod cost;
 #[cfg(test)]
 mod coverage;
 mod description;
+mod elsewhere;
 mod error_page;
 mod half_done;
 pub(crate) mod input;
@@ -89,6 +90,7 @@ use core::mem;
 
 pub use self::compiled_config::{CompiledConfig, Facts, Leave, Timeout};
 pub use self::description::MACHINE;
+pub use self::elsewhere::Elsewhere;
 pub use self::input::{Data, Input};
 pub(crate) use self::input_buffer::READ;
 pub use self::input_part::{ChannelTrace, InputPart};
@@ -404,8 +406,17 @@ impl Channel {
         self.parts.output().slices(out)
     }
 
-    /// All bytes that are to be sent, in order, whatever leaves in which write: for recorders and tests. Transports write
-    /// what [`unsent_slices`](Self::unsent_slices) gives.
+    /// Content that is to be sent from [elsewhere](Data::Elsewhere). [`unsent_slices`](Self::unsent_slices) stops before it:
+    /// when it gives nothing and bytes are to be sent, these are the next. They are reported with [`Input::Sent`], as all
+    /// are.
+    #[inline]
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.parts.output().elsewhere()
+    }
+
+    /// All bytes that are to be sent and that the channel has, in order, whatever leaves in which write: for recorders and
+    /// tests. Transports write what [`unsent_slices`](Self::unsent_slices) gives.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -432,7 +443,7 @@ impl Channel {
         self.parts.output().pieces().into_iter().filter(|piece| !piece.is_empty())
     }
 
-    /// How many bytes are to be sent.
+    /// How many bytes are to be sent, with those that are [elsewhere](Self::elsewhere).
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
@@ -446,7 +457,7 @@ impl Channel {
         self.parts.room()
     }
 
-    /// Whether one [`Data::Bytes`] of any length is taken now: there is room, and no other large one is on its way.
+    /// Whether one [`Data::Bytes`] of any length, or one [`Data::Elsewhere`], is taken now: there is room, and no other large one is on its way.
     #[inline]
     #[must_use]
     pub fn room_for_bytes(&self) -> bool {

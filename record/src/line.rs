@@ -96,6 +96,8 @@ pub(crate) enum ContentForm {
     Bytes,
     /// It follows; `n` bytes, if that is known.
     Stream,
+    /// `n` bytes that the transport has, and that are not in the record.
+    Elsewhere,
 }
 
 /// How a channel stands.

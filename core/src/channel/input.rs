@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Event;
 use super::compiled_config::Leave;
+use super::elsewhere::Elsewhere;
 use crate::fields::Fields;
 use crate::fsm::Label;
 use crate::response::ResponseRef;
@@ -19,16 +20,36 @@ pub enum Data<'a> {
     /// Passed by reference when it is large: any length while there is room and no other large one is on its way
     /// ([`room_for_bytes`](crate::Channel::room_for_bytes)); else at most `room` bytes.
     Bytes(Bytes),
+    /// Bytes that the transport has and sends by itself: of a file, say. Taken while there is
+    /// [room for bytes](crate::Channel::room_for_bytes), whatever their number, and never copied.
+    Elsewhere(Elsewhere),
 }
 
 impl Data<'_> {
-    /// The bytes.
+    /// The bytes; none of those that are elsewhere.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         match self {
             Self::Slice(slice) => slice,
             Self::Bytes(bytes) => bytes,
+            Self::Elsewhere(_) => &[],
         }
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Slice(slice) => slice.len() as u64,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Elsewhere(content) => content.len(),
+        }
+    }
+
+    /// Whether there is no byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -38,8 +59,9 @@ impl fmt::Debug for Data<'_> {
         let name = match self {
             Self::Slice(_) => "Slice",
             Self::Bytes(_) => "Bytes",
+            Self::Elsewhere(_) => "Elsewhere",
         };
-        write!(f, "{name}({} bytes)", self.as_slice().len())
+        write!(f, "{name}({} bytes)", self.len())
     }
 }
 

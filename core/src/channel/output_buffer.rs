@@ -1,7 +1,7 @@
 //! The output of a channel: bytes that are to be sent.
 //!
-//! Heads, chunk lines and small contents are staged contiguously; one large content at a time stands between them
-//! by reference. What is sent is counted by position, so that a flush knows when it has left. Writes end at marked
+//! Heads, chunk lines and small contents are staged contiguously; one large content at a time, or one that is elsewhere,
+//! stands between them by reference. What is sent is counted by position, so that a flush knows when it has left. Writes end at marked
 //! positions, so that an interim head leaves in a write of its own.
 
 use alloc::boxed::Box;
@@ -11,6 +11,7 @@ use core::{fmt, mem};
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
+use super::elsewhere::Elsewhere;
 use crate::part::part;
 
 /// Contents below this are copied: a reference costs a second slice in each write and a reference count.
@@ -33,9 +34,40 @@ struct WriteEnds {
 /// A content that stands in the output by reference, and is not empty.
 #[derive(Debug)]
 struct Large {
-    bytes: Bytes,
+    content: LargeContent,
     /// Where in `staged` it comes.
     at: u32,
+}
+
+#[derive(Debug)]
+enum LargeContent {
+    Bytes(Bytes),
+    Elsewhere(Elsewhere),
+}
+
+impl LargeContent {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Elsewhere(content) => content.len(),
+        }
+    }
+
+    /// At most `n` bytes have left; how many that are.
+    fn advance(&mut self, n: usize) -> usize {
+        match self {
+            Self::Bytes(bytes) => {
+                let n = n.min(bytes.len());
+                bytes.advance(n);
+                n
+            }
+            Self::Elsewhere(content) => {
+                let n = n.min(usize::try_from(content.len()).unwrap_or(usize::MAX));
+                content.advance(n as u64);
+                n
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -109,11 +141,24 @@ impl OutputBuffer {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.staged.len() - self.sent_of_staged() + self.large_len()
+        usize::try_from(self.pending()).unwrap_or(usize::MAX)
     }
 
-    fn large_len(&self) -> usize {
-        self.large.as_ref().map_or(0, |large| large.bytes.len())
+    /// As [`len`](Self::len), where there are more than can be addressed.
+    fn pending(&self) -> u64 {
+        (self.staged.len() - self.sent_of_staged()) as u64 + self.large_len()
+    }
+
+    fn large_len(&self) -> u64 {
+        self.large.as_ref().map_or(0, |large| large.content.len())
+    }
+
+    /// The content that the transport sends by itself.
+    pub(crate) fn elsewhere(&self) -> Option<&Elsewhere> {
+        match &self.large.as_ref()?.content {
+            LargeContent::Elsewhere(content) => Some(content),
+            LargeContent::Bytes(_) => None,
+        }
     }
 
     #[inline]
@@ -132,7 +177,7 @@ impl OutputBuffer {
 
     /// The position behind the last byte.
     pub(crate) fn position(&self) -> u64 {
-        self.sent + self.len() as u64
+        self.sent + self.pending()
     }
 
     /// Bytes of capacity that the channel holds.
@@ -186,11 +231,19 @@ impl OutputBuffer {
     pub(crate) fn push(&mut self, content: &Bytes) {
         if content.len() >= BY_REFERENCE && self.large.is_none() {
             if let Ok(at) = u32::try_from(self.staged.len()) {
-                self.large = Some(Box::new(Large { bytes: content.clone(), at }));
+                self.large = Some(Box::new(Large { content: LargeContent::Bytes(content.clone()), at }));
                 return;
             }
         }
         self.stage().extend_from_slice(content);
+    }
+
+    /// Appends content that is elsewhere; the caller has made sure that no large one is on its way.
+    #[cold]
+    pub(crate) fn push_elsewhere(&mut self, content: Elsewhere) {
+        if let (Ok(at), false) = (u32::try_from(self.staged.len()), content.is_empty()) {
+            self.large = Some(Box::new(Large { content: LargeContent::Elsewhere(content), at }));
+        }
     }
 
     /// The pending bytes that leave in one write, in order, in as many slices as fit; at most three are needed.
@@ -206,21 +259,31 @@ impl OutputBuffer {
         1
     }
 
-    /// All pending bytes, in order, whatever leaves in which write; pieces may be empty.
+    /// All pending bytes that are here, in order, whatever leaves in which write; pieces may be empty.
     pub(crate) fn pieces(&self) -> [&[u8]; 3] {
         match &self.large {
             None => [part(&self.staged, self.sent_of_staged()..), &[], &[]],
             Some(large) => {
                 let at = large.at as usize;
                 let before = part(&self.staged, self.sent_of_staged()..at);
-                [before, &large.bytes[..], part(&self.staged, at..)]
+                let content = match &large.content {
+                    LargeContent::Bytes(bytes) => &bytes[..],
+                    LargeContent::Elsewhere(_) => &[],
+                };
+                [before, content, part(&self.staged, at..)]
             }
         }
     }
 
+    /// What of the pieces comes before content that is elsewhere.
+    fn pieces_before_elsewhere(&self) -> [&[u8]; 3] {
+        let pieces = self.pieces();
+        if self.elsewhere().is_some() { [pieces[0], &[], &[]] } else { pieces }
+    }
+
     fn several_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         let (mut n, mut left) = (0, self.write_len());
-        let parts = self.pieces().into_iter().map(|part| {
+        let parts = self.pieces_before_elsewhere().into_iter().map(|part| {
             let part = up_to(left, part);
             left -= part.len();
             part
@@ -236,9 +299,9 @@ impl OutputBuffer {
     pub(crate) fn first(&self) -> &[u8] {
         let first = match &self.large {
             None => part(&self.staged, self.sent_of_staged()..),
-            Some(large) => {
-                let before = part(&self.staged, self.sent_of_staged()..large.at as usize);
-                if before.is_empty() { &large.bytes[..] } else { before }
+            Some(_) => {
+                let [before, content, _] = self.pieces();
+                if before.is_empty() { content } else { before }
             }
         };
         up_to(self.write_len(), first)
@@ -265,9 +328,8 @@ impl OutputBuffer {
         let Some(large) = &mut self.large else { return n };
         let before = n.min((large.at - self.sent_of_staged) as usize);
         self.sent_of_staged += before as u32;
-        let inside = (n - before).min(large.bytes.len());
-        large.bytes.advance(inside);
-        if large.bytes.is_empty() {
+        let inside = large.content.advance(n - before);
+        if large.content.len() == 0 {
             // Lets the reference go.
             self.large = None;
         }

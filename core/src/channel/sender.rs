@@ -117,6 +117,7 @@ impl Sender {
         match data {
             Data::Slice(slice) => slice.len() <= room,
             Data::Bytes(bytes) => bytes.len() <= room || self.has_room(high_water),
+            Data::Elsewhere(content) => content.is_empty() || self.has_room(high_water),
         }
     }
 
@@ -218,7 +219,7 @@ impl Sender {
 
     /// Encodes bytes of the content.
     pub(super) fn stage_data(&mut self, data: &Data<'_>) {
-        let length = data.as_slice().len() as u64;
+        let length = data.len();
         match self.owed {
             Owed::Nothing => {}
             Owed::UntilClose => self.stage_content(data, u64::MAX),
@@ -238,7 +239,7 @@ impl Sender {
     fn stage_slice(&mut self, content: &[u8], limit: u64) {
         match usize::try_from(limit).ok().and_then(|limit| content.get(..limit)) {
             Some(cut) => {
-                self.count_excess(content.len() - cut.len());
+                self.count_excess((content.len() - cut.len()) as u64);
                 self.buffer.stage().extend_from_slice(cut);
             }
             None => self.buffer.stage().extend_from_slice(content),
@@ -250,11 +251,15 @@ impl Sender {
             Data::Slice(slice) => self.stage_slice(slice, limit),
             Data::Bytes(bytes) => match usize::try_from(limit) {
                 Ok(limit) if limit < bytes.len() => {
-                    self.count_excess(bytes.len() - limit);
+                    self.count_excess((bytes.len() - limit) as u64);
                     self.buffer.push(&bytes.slice(..limit));
                 }
                 _ => self.buffer.push(bytes),
             },
+            Data::Elsewhere(content) => {
+                self.count_excess(content.len().saturating_sub(limit));
+                self.buffer.push_elsewhere(content.clone().truncated(limit));
+            }
         }
     }
 
@@ -292,8 +297,10 @@ impl Sender {
     }
 
     #[cold]
-    fn count_excess(&mut self, bytes: usize) {
-        self.rare.get_or_insert_default().excess += bytes as u64;
+    fn count_excess(&mut self, bytes: u64) {
+        if bytes > 0 {
+            self.rare.get_or_insert_default().excess += bytes;
+        }
     }
 
     #[inline]

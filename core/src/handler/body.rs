@@ -13,6 +13,7 @@ use core::task::{Context, Poll, ready};
 use bytes::Bytes;
 
 use super::gather::GatherUntil;
+use crate::channel::Elsewhere;
 use crate::error::BodyError;
 use crate::fields::Fields;
 
@@ -95,6 +96,14 @@ impl Body {
                 Self::Trailers(fields) => Frame::Trailers(*fields),
                 Self::Empty | Self::Stream(_) => Frame::End,
             }),
+        }
+    }
+
+    /// The content that comes next, where it is elsewhere, for a transport that can send it: [`Source::take_elsewhere`].
+    pub fn take_elsewhere(&mut self) -> Option<Elsewhere> {
+        match self {
+            Self::Stream(source) => source.as_mut().take_elsewhere(),
+            Self::Empty | Self::Full(_) | Self::Trailers(_) => None,
         }
     }
 
@@ -224,6 +233,14 @@ pub trait Source: Send {
     /// The number of bytes still to come, when it is known. A response is then sent with `Content-Length`, else
     /// chunked. A source that yields fewer has its response cut off; what it yields beyond is not sent.
     fn length(&self) -> Option<u64> {
+        None
+    }
+
+    /// The content that comes next, where the transport can send it by itself: bytes of a file, say
+    /// (`httpfsm_transport::SentFile`). A transport that can send such content asks before it polls for a frame, and
+    /// whoever reads the bytes never does; so the source yields them as frames unless it was asked. What it gives here
+    /// counts as yielded, as a frame does. The default is `None`; a source that wraps another passes the call on.
+    fn take_elsewhere(self: Pin<&mut Self>) -> Option<Elsewhere> {
         None
     }
 

@@ -12,6 +12,7 @@ mod bodies;
 mod bounded;
 mod caller;
 mod choices;
+mod elsewhere;
 mod in_order;
 mod limits;
 mod memory;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use httpfsm::channel::Channel;
+use httpfsm::channel::{Channel, Elsewhere};
 
 use super::{ContentLines, SecretNames};
 use crate::latin1::Latin1;
@@ -20,6 +20,8 @@ pub(crate) struct Outgoing {
     waiting: Vec<u8>,
     /// How much of `waiting` was sent.
     gone: usize,
+    /// Bytes that wait to be sent and are elsewhere.
+    elsewhere: u64,
 }
 
 impl Outgoing {
@@ -35,8 +37,10 @@ impl Outgoing {
     ) {
         let input = line.input.as_deref().filter(|_| is_accepted);
         if let (Some("Sent"), Some(n)) = (input, line.n) {
-            line.bytes = Some(Latin1(self.leave(n)));
+            let elsewhere = self.elsewhere.saturating_sub(elsewhere(channel));
+            line.bytes = Some(Latin1(self.leave(n.saturating_sub(elsewhere))));
         }
+        self.elsewhere = elsewhere(channel);
         if channel.unsent_len() < self.waiting.len() - self.gone {
             // The connection is lost, and what was to be sent with it.
             *self = Self::default();
@@ -82,6 +86,11 @@ impl Outgoing {
         }
         left
     }
+}
+
+/// Bytes that the channel has the transport send from elsewhere.
+fn elsewhere(channel: &Channel) -> u64 {
+    channel.elsewhere().map_or(0, Elsewhere::len)
 }
 
 /// Where `content` stands in what was staged for it: behind the head of a response that `begins`; of one that goes on, in a

@@ -58,8 +58,12 @@ impl Hiding {
                 line.content = Some(match data {
                     Data::Slice(_) => ContentForm::Slice,
                     Data::Bytes(_) => ContentForm::Bytes,
+                    Data::Elsewhere(_) => ContentForm::Elsewhere,
                 });
-                line.bytes = Some(self.body(data.as_slice()));
+                match data {
+                    Data::Elsewhere(content) => line.n = Some(content.len()),
+                    Data::Slice(_) | Data::Bytes(_) => line.bytes = Some(self.body(data.as_slice())),
+                }
             }
             Input::Finish(fields) => line.fields = fields.map(|fields| self.trailers(fields)),
             Input::Informational(status, fields) => {

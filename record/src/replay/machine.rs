@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use httpfsm::channel::{
-    Channel, CompiledConfig, Data, Event, Facts, Input, Leave, NotAccepted, Output, Step,
+    Channel, CompiledConfig, Data, Elsewhere, Event, Facts, Input, Leave, NotAccepted, Output, Step,
 };
 use httpfsm::fields::Fields;
 use httpfsm::fsm::Label;
@@ -165,11 +165,18 @@ impl ReplayMachine {
                     Some(ContentForm::Slice) => BodyRef::Slice(bytes),
                     Some(ContentForm::Bytes) => BodyRef::Bytes(&shared),
                     Some(ContentForm::Stream) => BodyRef::Stream { length: line.n },
+                    Some(ContentForm::Elsewhere) => {
+                        return Err(malformed(at, "only a Write has content elsewhere"));
+                    }
                 };
                 Input::HttpResponse(ResponseRef { status: status()?, fields: &fields, body })
             }
             Some(Event::Write) if line.content == Some(ContentForm::Bytes) => {
                 Input::Write(Data::Bytes(shared))
+            }
+            Some(Event::Write) if line.content == Some(ContentForm::Elsewhere) => {
+                // Bytes of nothing: the machine never sees them.
+                Input::Write(Data::Elsewhere(Elsewhere::new(Arc::new(()), 0..number()?)))
             }
             Some(Event::Write) => Input::Write(Data::Slice(bytes)),
             Some(Event::Flush) => Input::Flush,

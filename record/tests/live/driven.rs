@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, CompiledConfig, Data, Facts, Input, Output};
+use httpfsm::channel::{Channel, CompiledConfig, Data, Elsewhere, Facts, Input, Output};
 use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages};
 use httpfsm::fields::Fields;
 use httpfsm::handler::ConnectionInfo;
@@ -403,4 +403,26 @@ proptest! {
         drive(&mut driven, &trailers, &steps);
         driven.ends("over");
     }
+}
+
+/// What the transport sends by itself is counted, not kept: bytes of it are in no line, and the rest stands where it did.
+#[test]
+fn content_that_is_elsewhere_replays_without_its_bytes() {
+    let mut driven = Driven::new(&ChannelConfig::default(), &Options::default());
+    driven.get();
+    driven.stream(None);
+    let content = Elsewhere::new(Arc::new(()), 0..100);
+    assert!(driven.handle(Input::Write(Data::Elsewhere(content))));
+    driven.write("behind");
+    while driven.channel.unsent_len() > 0 {
+        let elsewhere = driven.channel.elsewhere().map_or(0, |content| content.len().min(60) as usize);
+        let unsent = driven.channel.unsent().len();
+        assert!(driven.handle(Input::Sent(if unsent > 0 { unsent } else { elsewhere })));
+    }
+    let recording = driven.ends("over");
+    let sent: Vec<_> = recording.lines().filter(|line| line.contains(r#""in":"Sent""#)).collect();
+    assert!(sent[0].contains(r#"64\r\n""#), "{}", sent[0]);
+    assert!(sent[1].contains(r#""n":60"#) && sent[1].contains(r#""bytes":"""#), "{}", sent[1]);
+    assert!(sent[2].contains(r#""n":40"#), "{}", sent[2]);
+    assert!(sent[3].contains(r#"\r\n6\r\nbehind\r\n"#), "{}", sent[3]);
 }

@@ -118,7 +118,7 @@ impl Parts {
     pub(super) fn stage_data(&mut self, args: &Args<'_>) {
         let Input::Write(data) = args.input else { return wrong_input(()) };
         self.timers.heard_application(args.at);
-        if !data.as_slice().is_empty() {
+        if !data.is_empty() {
             self.sender.stage_data(data);
             self.report_excess();
             self.sender.note_blocked(self.compiled.high_water);

@@ -9,7 +9,6 @@ use httpfsm_transport::{Accept, Accepted, Listener, ListenerAddress, ListeningSo
 use socket2::{SockAddr, Socket};
 
 use crate::socket::RegisteredSocket;
-use crate::stream::Stream;
 
 pub(crate) struct RegisteredListener {
     address: ListenerAddress,
@@ -28,7 +27,7 @@ impl RegisteredListener {
 }
 
 impl Accept for RegisteredListener {
-    type Wire = Stream<RegisteredSocket>;
+    type Wire = RegisteredSocket;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Wire>>> {
         let (socket, peername) = loop {
@@ -44,7 +43,7 @@ impl Accept for RegisteredListener {
             address.ok_or_else(|| io::ErrorKind::Unsupported.into())
         })?;
         let socket = RegisteredSocket::new(socket)?;
-        Poll::Ready(Ok(self.address.accepted(Stream::new(socket), peer(&peername), sockname)))
+        Poll::Ready(Ok(self.address.accepted(socket, peer(&peername), sockname)))
     }
 }
 

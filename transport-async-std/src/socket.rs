@@ -1,12 +1,13 @@
 //! The sockets that a server accepts.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
+use std::net::Shutdown;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_io::Async;
-use futures_io::{AsyncRead, AsyncWrite};
+use httpfsm_transport::{Wire, send_file, send_more};
 use socket2::Socket;
 
 /// A connected socket, TCP or Unix, that remembers what it can do: the runtimes' own sockets try a read that must
@@ -25,7 +26,7 @@ impl RegisteredSocket {
         Ok(Self { socket: Async::new(socket)?, readable: true, writable: true })
     }
 
-    /// Writes at most `bytes`.
+    /// Sends. Where it sends fewer than `bytes` the socket is full.
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -49,12 +50,8 @@ impl RegisteredSocket {
     }
 }
 
-impl AsyncRead for RegisteredSocket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+impl Wire for RegisteredSocket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             if !self.readable {
                 ready!(self.socket.poll_readable(cx))?;
@@ -71,15 +68,13 @@ impl AsyncRead for RegisteredSocket {
             }
         }
     }
-}
 
-impl AsyncWrite for RegisteredSocket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_send(cx, bytes.len(), |mut socket| socket.write(bytes))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -87,17 +82,37 @@ impl AsyncWrite for RegisteredSocket {
         self.poll_send(cx, bytes, |mut socket| socket.write_vectored(slices))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes.len(), |socket| send_more(socket, bytes))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.socket.get_ref().shutdown(std::net::Shutdown::Write))
+    #[inline]
+    fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux")
     }
-}
 
-impl AsFd for RegisteredSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        at: u64,
+        length: u64,
+    ) -> Poll<io::Result<usize>> {
+        // A part may also be all that the file has, so it does not say that the socket is full.
+        self.poll_send(cx, 0, |socket| send_file(socket, file, at, length))
+    }
+
+    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A half-close of a socket does not block.
+        Poll::Ready(self.socket.get_ref().shutdown(Shutdown::Write))
+    }
+
+    fn is_lost(&mut self) -> bool {
+        !matches!(self.socket.get_ref().take_error(), Ok(None))
+    }
+
+    fn reset(&mut self) {
+        // A Unix socket takes the option and has no reset; its close is seen as one when bytes were unread.
+        let _ = self.socket.get_ref().set_linger(Some(Duration::ZERO));
     }
 }

@@ -1,6 +1,7 @@
 //! The wires of connections: sockets of which events tell.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,7 +10,7 @@ use crate::poller::{READABLE, WRITABLE};
 use crate::readiness::Readiness;
 use crate::socket::{Socket, Stream};
 use crate::task::Task;
-use httpfsm_transport::Wire;
+use httpfsm_transport::{Wire, send_file, send_more};
 
 /// Who is told what happens to a socket, and is woken by it.
 pub trait Watcher: fmt::Debug + Send + Unpin + 'static {
@@ -130,6 +131,26 @@ impl<S: AsRef<Socket> + Send + Unpin + 'static, T: Watcher> Wire for WatchedSock
     ) -> Poll<io::Result<usize>> {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
         self.poll_io(cx, WRITABLE, wanted, |socket| socket.write_vectored(slices))
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, WRITABLE, bytes.len(), |socket| send_more(socket, bytes))
+    }
+
+    #[inline]
+    fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        at: u64,
+        length: u64,
+    ) -> Poll<io::Result<usize>> {
+        // A part may also be all that the file has, so it does not say that the socket is full.
+        self.poll_io(cx, WRITABLE, 0, |socket| send_file(socket, file, at, length))
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,13 +1,15 @@
 //! The sockets that connections run on.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use httpfsm_transport::Wire;
+use httpfsm_transport::{Wire, send_file, send_more};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected socket.
@@ -28,6 +30,46 @@ impl From<TcpStream> for Stream {
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
         Self::Unix(stream)
+    }
+}
+
+impl Stream {
+    /// Sends with a call that tokio does not have. Where it sends fewer than `wanted` bytes the socket is full.
+    fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        mut send: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(match self {
+                Self::Tcp(stream) => stream.poll_write_ready(cx),
+                Self::Unix(stream) => stream.poll_write_ready(cx),
+            })?;
+            let sent = match self {
+                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || send(stream.as_fd())),
+                Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || send(stream.as_fd())),
+            };
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => {
+                    if sent.as_ref().is_ok_and(|sent| *sent < wanted) {
+                        self.note_full();
+                    }
+                    return Poll::Ready(sent);
+                }
+            }
+        }
+    }
+
+    /// The socket is full, and the next call would only find that out.
+    fn note_full(&self) {
+        let full = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+        let _ = match self {
+            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, full),
+            Self::Unix(stream) => stream.try_io(Interest::WRITABLE, full),
+        };
     }
 }
 
@@ -59,6 +101,26 @@ impl Wire for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes.len(), |socket| send_more(socket, bytes))
+    }
+
+    #[inline]
+    fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        at: u64,
+        length: u64,
+    ) -> Poll<io::Result<usize>> {
+        // A part may also be all that the file has, so it does not say that the socket is full.
+        self.poll_send(cx, 0, |socket| send_file(socket, file, at, length))
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -6,7 +6,7 @@
 //!
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
 //! says, `driver/handler.rs` has the handler respond, `driver/gather.rs` gathers request bodies, `driver/room.rs` has them
-//! wait for memory, `driver/flush.rs` waits for what the wire holds, and `driver/parting.rs` for the end that it owes.
+//! wait for memory, `driver/send_file.rs` sends content that is not in memory, `driver/flush.rs` waits for what the wire holds, and `driver/parting.rs` for the end that it owes.
 //! `driver/start.rs` begins it, `driver/drain.rs` has it go out, and `driver/prologue.rs` is what comes before the channel,
 //! with its data in `driver/before_channel.rs`.
 //!
@@ -48,6 +48,7 @@ mod outputs;
 mod parting;
 mod prologue;
 mod room;
+mod send_file;
 mod start;
 
 /// Reads in one wake-up, before other tasks get their turn.
@@ -177,7 +178,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 progress = received == Poll::Ready(true);
             }
             self.settle(wake_up, cx);
-            if writable && !self.channel.unsent().is_empty() {
+            if writable && self.channel.unsent_len() > 0 {
                 writable = self.send(&wake_up.now, cx).is_ready();
                 progress |= writable;
                 wake_up.ask |= wake_up.is_full && writable;
@@ -255,16 +256,24 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let first = self.channel.unsent();
         let written = if first.len() == self.channel.unsent_len() {
             wire.poll_write(cx, first)
+        } else if self.channel.elsewhere().is_some() {
+            return self.send_elsewhere(now, cx);
         } else {
             let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
             let filled = self.channel.unsent_slices(&mut slices);
             let slices = slices.map(IoSlice::new);
             wire.poll_write_vectored(cx, slices.get(..filled).unwrap_or(&slices))
         };
+        self.sent(written, now, cx)
+    }
+
+    /// What came of a write.
+    #[inline(always)]
+    fn sent(&mut self, written: Poll<io::Result<usize>>, now: &Now<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let input = match written {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(bytes)) if bytes > 0 => {
-                let flushed = wire.poll_flush(cx);
+                let flushed = self.poll_flush(cx);
                 if !matches!(flushed, Poll::Ready(Ok(()))) {
                     return self.wait_for_flush(bytes, flushed, now);
                 }

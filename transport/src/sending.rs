@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Data, Input, NotAccepted};
+use httpfsm::channel::{Data, Elsewhere, Input, NotAccepted};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, NoRoom};
 use httpfsm::time::Now;
@@ -13,7 +13,7 @@ use crate::panics;
 use crate::tape::Taped;
 
 /// Frames taken from a source in a row, before others get their turn.
-const FRAMES: usize = 64;
+pub(crate) const FRAMES: usize = 64;
 
 /// The rest of a response.
 pub(crate) struct Sending {
@@ -22,10 +22,21 @@ pub(crate) struct Sending {
     next: Option<Frame>,
     /// Content that the channel had no room for.
     left: Bytes,
+    /// The same of content that is elsewhere.
+    left_elsewhere: Option<Elsewhere>,
     /// The source was polled and had nothing yet.
     is_awaited: bool,
     /// The source is polled again when its bytes have left: that is the completion of its flush.
     pub(crate) flushing: bool,
+}
+
+/// What a pump goes by beside the channel.
+#[derive(Clone, Copy)]
+pub(crate) struct WireNow {
+    /// The server has no room.
+    pub(crate) is_full: bool,
+    /// The wire sends content that is elsewhere, and its bytes need not be seen.
+    pub(crate) sends_files: bool,
 }
 
 /// How far a pump got.
@@ -42,20 +53,27 @@ pub(crate) enum Pumped {
 
 impl Sending {
     pub(crate) fn new(body: Body) -> Self {
-        Self { body, next: None, left: Bytes::new(), is_awaited: false, flushing: false }
+        Self {
+            body,
+            next: None,
+            left: Bytes::new(),
+            left_elsewhere: None,
+            is_awaited: false,
+            flushing: false,
+        }
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
-    /// Where the server `is_full`, the source is asked for nothing while more is to be sent than what is always granted; a
+    /// Where the server is full, the source is asked for nothing while more is to be sent than what is always granted; a
     /// source that was asked before is polled, as it may have room for what it makes, and others wait for that room.
     pub(crate) fn pump(
         &mut self,
         channel: &mut Taped,
-        is_full: bool,
+        wire: WireNow,
         now: &Now<'_>,
         cx: &mut Context<'_>,
     ) -> Pumped {
-        match panics::catch(|| self.try_pump(channel, is_full, now, cx)) {
+        match panics::catch(|| self.try_pump(channel, wire, now, cx)) {
             // Not accepted: the channel has ended the response by itself (a deadline, a lost connection).
             Ok(pumped) => pumped.unwrap_or(Pumped::Over),
             // The bytes of a frame may be the application's, too, and are dropped where they are copied.
@@ -69,7 +87,7 @@ impl Sending {
     fn try_pump(
         &mut self,
         channel: &mut Taped,
-        is_full: bool,
+        wire: WireNow,
         now: &Now<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Pumped, NotAccepted> {
@@ -77,10 +95,23 @@ impl Sending {
             if !self.left.is_empty() {
                 self.hand_over(channel, now)?;
             }
-            if self.flushing || !self.left.is_empty() || channel.room() == 0 {
+            if self.left_elsewhere.is_some() && channel.room_for_bytes() {
+                if let Some(content) = self.left_elsewhere.take() {
+                    channel.handle(now, Input::Write(Data::Elsewhere(content)))?;
+                }
+            }
+            let is_left = !self.left.is_empty() || self.left_elsewhere.is_some();
+            if self.flushing || is_left || channel.room() == 0 {
                 return Ok(Pumped::Waits);
             }
-            if is_full && !self.is_awaited && channel.unsent_len() > GRANTED as usize {
+            // It takes no memory. A head that is held waits for what the source asks for when it is polled.
+            if wire.sends_files && self.next.is_none() && !self.is_awaited && !channel.holds_head() {
+                self.left_elsewhere = self.body.take_elsewhere().filter(|content| !content.is_empty());
+                if self.left_elsewhere.is_some() {
+                    continue;
+                }
+            }
+            if wire.is_full && !self.is_awaited && channel.unsent_len() > GRANTED as usize {
                 return Ok(Pumped::Waits);
             }
             let frame = match self.next.take() {
@@ -150,10 +181,12 @@ fn finish(channel: &mut Taped, now: &Now<'_>, trailers: Option<&Fields>) -> Resu
 /// peer, which is no failure of the server. Nor is it one that there was no room for a piece, which the ledger has told.
 fn fails(frame: Frame) -> Result<Frame, (String, bool)> {
     match frame {
-        Frame::Error(failure) => Err((
-            failure.to_string(),
-            matches!(&failure, BodyFailure::Source(error) if !error.is::<NoRoom>()),
-        )),
+        Frame::Error(failure) => Err((failure.to_string(), is_own(&failure))),
         frame => Ok(frame),
     }
+}
+
+/// Whether a failure is told as the server's own.
+pub(crate) fn is_own(failure: &BodyFailure) -> bool {
+    matches!(failure, BodyFailure::Source(error) if !error.is::<NoRoom>())
 }

@@ -1,5 +1,6 @@
 //! The wire of a connection, with or without the layer that its listener puts on it.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -80,6 +81,25 @@ impl<W: Wire> Wire for Stack<W> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         either!(self, wire => wire.poll_write_vectored(cx, slices))
+    }
+
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, wire => wire.poll_write_more(cx, bytes))
+    }
+
+    #[inline]
+    fn sends_files(&self) -> bool {
+        either!(self, wire => wire.sends_files())
+    }
+
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        at: u64,
+        length: u64,
+    ) -> Poll<io::Result<usize>> {
+        either!(self, wire => wire.poll_send_file(cx, file, at, length))
     }
 
     #[inline]

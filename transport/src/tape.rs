@@ -164,6 +164,12 @@ impl Taped {
     }
 
     /// The channel, to lend it buffers, which no output depends on.
+    /// Whether the channel is recorded.
+    #[inline]
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.tape.is_some()
+    }
+
     #[inline]
     pub(crate) fn untaped(&mut self) -> &mut Channel {
         &mut self.channel

@@ -1,5 +1,6 @@
 //! What a driver needs from a socket.
 
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
@@ -56,6 +57,40 @@ pub trait Wire: Send + Unpin + 'static {
             Some(slice) => self.poll_write(cx, slice),
             None => Poll::Ready(Ok(0)),
         }
+    }
+
+    /// As [`poll_write`](Self::poll_write); content of a file follows at once, for which the wire may wait. By default it is
+    /// the same.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, bytes)
+    }
+
+    /// Whether [`poll_send_file`](Self::poll_send_file) does something. `false` by default.
+    #[inline]
+    fn sends_files(&self) -> bool {
+        false
+    }
+
+    /// Sends some of `length` bytes of a file, from the byte `at`, without reading them: a socket has the system do it
+    /// ([`send_file`](crate::send_file)).
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent. The bytes are then read and [written](Self::poll_write), which tells what it was if it is the
+    /// connection. By default [`Unsupported`](io::ErrorKind::Unsupported).
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        at: u64,
+        length: u64,
+    ) -> Poll<io::Result<usize>> {
+        let _ = (cx, file, at, length);
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
     /// Passes on all bytes that the wire has taken and still holds. Ready when it holds none; `Pending` registers the

@@ -14,7 +14,7 @@ use super::{Driver, WakeUp};
 use crate::exchange::Stage;
 use crate::panics;
 use crate::pipe::{Calls, Order};
-use crate::sending::{Pumped, Sending};
+use crate::sending::{Pumped, Sending, WireNow};
 use crate::serving::Serving;
 use crate::spool::Spool;
 use crate::stack::Stack;
@@ -105,7 +105,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Stage::Sending(sending) => {
                 // What is free is for those who have nothing to send.
                 wake_up.is_full |= self.service.shared.ledger.is_waited_for();
-                let pumped = sending.pump(&mut self.channel, wake_up.is_full, &wake_up.now, cx);
+                let sends_files = self.wire.as_ref().is_some_and(Wire::sends_files);
+                let sends_files = sends_files && !self.channel.is_recorded();
+                let wire = WireNow { is_full: wake_up.is_full, sends_files };
+                let pumped = sending.pump(&mut self.channel, wire, &wake_up.now, cx);
                 serving.end(&mut exchange.server);
                 let calls = exchange.pipe.attended();
                 // The handler will not read the body, so a held head is released now. If the source has a frame, that

@@ -89,6 +89,7 @@ pub use preface::{Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict}
 pub use sent_file::{DiskWait, SentFile, send_file, send_more};
 pub use server::{Opening, Server, Transport};
 pub use service::{Held, Service};
+pub use serving::server_spawner;
 pub use sync::{BodyReader, SyncCall, SyncHandler, block_on, sync};
 pub use tape::{Opened, Recorder, Tape};
 pub use timekeeper::keep_time;

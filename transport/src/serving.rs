@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
+use crate::job::Spawner;
 use crate::shared_state::SharedState;
 
 type Server = Option<Arc<SharedState>>;
@@ -36,6 +37,31 @@ pub(crate) fn served() -> Server {
     let server = replace(None);
     drop(replace(server.clone()));
     server
+}
+
+/// The spawner of the server for which this thread polls a handler or the source of a response, for blocking work of a
+/// handler that is the same on every transport. `None` elsewhere: in a task or a thread of the application's own, and
+/// before the future of a handler is polled.
+///
+/// ```
+/// use httpfsm::handler::Request;
+/// use httpfsm_transport::{Inline, Job, block_on, server_spawner, test};
+///
+/// async fn size(request: Request) -> std::io::Result<String> {
+///     let work = || std::fs::metadata("/etc/passwd");
+///     let job = match server_spawner() {
+///         Some(server) => Job::spawn(&*server, work)?,
+///         None => Job::spawn(&Inline, work)?,
+///     };
+///     Ok(format!("{} bytes\n", job.await?.len()))
+/// }
+///
+/// let response = block_on(test::call(size, test::TestRequest::get("/")));
+/// assert!(response.text().ends_with(" bytes\n"));
+/// ```
+#[must_use]
+pub fn server_spawner() -> Option<Arc<dyn Spawner>> {
+    served().map(|server| Arc::clone(&server.spawner))
 }
 
 #[inline(always)]

@@ -18,7 +18,7 @@ use httpfsm_transport::{
 };
 
 use crate::app::bench::{self, BenchApp};
-use crate::app::files::{DotNames, FilesApp, Root, Types};
+use crate::app::files;
 use crate::app::hello::HelloApp;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
@@ -177,11 +177,9 @@ fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
 fn serve(options: &ServeOptions, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
-            let root = Root::new(root(options))?;
-            let types = Types::new(options.types.as_deref())?;
-            let setup = ServeSetup { folder: Some(root.path().to_owned()), ..setup };
-            let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
-            let files = FilesApp::new(root, dot_names, types, options.transport.blocking());
+            let files = files::files(root(options))?;
+            let files = files.types(files::types(options.types.as_deref())?).show_hidden(options.hidden);
+            let setup = ServeSetup { folder: Some(files.root().to_owned()), ..setup };
             on(options.transport, Unread::new(files), setup)
         }
         App::Hello => {

@@ -1,195 +1,165 @@
 //! `--app files`: a folder, for reading.
-//!
-//! | request | response |
-//! |---|---|
-//! | a file | its bytes, the ranges of it that were asked for, or 304 |
-//! | a folder without a slash at the end | 301, to the same with one |
-//! | a folder | its `index.html`, else a list of what is in it |
-//! | anything else | 404 |
-//!
-//! These are 404: names with a leading dot except `.well-known` (unless `--hidden` is given), anything that is neither
-//! a file nor a folder, and links that are absolute or lead out of the root or to one of these. All work on files runs
-//! in jobs: one for a small file, two for a list. A file for which the server has no room is a 503.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use httpfsm::handler::{Handler, NoRoom, Request, Response};
-use httpfsm::status::Status;
-use httpfsm_transport::{Job, Spawner};
-use smol::lock::{Semaphore, SemaphoreGuardArc};
+use httpfsm_files::{Files, NoFolder, Trouble, Types, TypesError};
 
-use crate::log::note_often;
+use crate::log::{note, note_often};
+use crate::regular;
 
-pub(crate) use hidden::DotNames;
-use respond::{Found, Site};
-pub(crate) use root::Root;
-use source::FileContent;
-pub(crate) use types::Types;
+/// A larger file of types is refused: `/etc/mime.types` has 72 KiB.
+const MOST: u64 = 1 << 20;
 
-mod conditional;
-mod content;
-mod failure;
-mod hidden;
-mod listing;
-mod multipart;
-mod normalize;
-mod path;
-mod place;
-mod ranges;
-mod respond;
-mod root;
-mod source;
-#[cfg(test)]
-mod tests;
-mod types;
-
-const ALLOWED: &str = "GET, HEAD, OPTIONS";
-
-/// Lists that are made at once. A list of 10,000 entries takes about 50 ms of processor time and some MiB, and a
-/// transport may have hundreds of threads.
-const LISTS: usize = 4;
-
-/// The application.
-pub(crate) struct FilesApp {
-    site: Arc<Site>,
-    spawner: Arc<dyn Spawner>,
-    /// The lists that may be made now.
-    lists: Arc<Semaphore>,
+/// The files of a folder. What the operator is to know goes to the log.
+pub(crate) fn files(root: &Path) -> Result<Files, NoFolder> {
+    Ok(Files::new(root)?.on_trouble(report))
 }
 
-impl FilesApp {
-    /// Serves the files of a folder.
-    pub(crate) fn new(root: Root, dot_names: DotNames, types: Types, spawner: Arc<dyn Spawner>) -> Self {
-        Self {
-            site: Arc::new(Site { root, dot_names, types }),
-            spawner,
-            lists: Arc::new(Semaphore::new(LISTS)),
-        }
+fn report(trouble: &Trouble) {
+    match trouble {
+        Trouble::Unreadable(_) => note_often("files", format_args!("{trouble}")),
+        Trouble::NoThread => note_often("threads", format_args!("{trouble}")),
+        _ => note(format_args!("{trouble}")),
     }
 }
 
-impl Handler for FilesApp {
-    type Future = FilesFuture;
+/// The built-in types, and the types of a file, which take precedence. The file has the format of `/etc/mime.types`.
+///
+/// # Errors
+///
+/// [`NoTypes`] when the file cannot be read, is larger than 1 MiB, or has a line that is not of that format.
+pub(crate) fn types(file: Option<&Path>) -> Result<Types, NoTypes> {
+    let mut types = Types::default();
+    if let Some(file) = file {
+        let no_types = |why| NoTypes { file: file.to_owned(), why };
+        let text = read(file).map_err(|error| no_types(Why::Unreadable(error)))?;
+        types.add(&text).map_err(|error| no_types(Why::Malformed(error)))?;
+    }
+    Ok(types)
+}
 
-    fn call(&self, request: Request) -> FilesFuture {
-        match request.method() {
-            "GET" | "HEAD" => {
-                let (site, spawner) = (Arc::clone(&self.site), Arc::clone(&self.spawner));
-                let lists = Arc::clone(&self.lists);
-                let job = job(&*self.spawner, move || match site.respond(&request, Arc::clone(&spawner)) {
-                    Found::Response(response) => FirstFound::Response(response),
-                    Found::Content(content) => FirstFound::Begins(Box::pin(begin(*content))),
-                    Found::List => FirstFound::List(Box::new(List { site, spawner, lists, request })),
-                });
-                match job {
-                    Ok(job) => FilesFuture::Finding(job),
-                    Err(error) => FilesFuture::ready(failure::response(&error)),
-                }
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    regular::open(file)?.take(MOST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MOST {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+/// A file of types cannot be used.
+#[derive(Debug)]
+pub(crate) struct NoTypes {
+    file: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Unreadable(io::Error),
+    Malformed(TypesError),
+}
+
+impl fmt::Display for NoTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const EXAMPLE: &str = "A line is a type and its extensions, as in: text/html html htm";
+        let file = self.file.display();
+        match &self.why {
+            Why::Unreadable(error) => write!(f, "The types of --types {file} cannot be read: {error}."),
+            Why::Malformed(TypesError::NoType { line, word }) => {
+                write!(f, "Line {line} of --types {file} begins with {word:?}, which is no type. {EXAMPLE}")
             }
-            "OPTIONS" => FilesFuture::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
-            _ => FilesFuture::ready(
-                Response::text("Files can only be read here. The methods are GET, HEAD and OPTIONS.\n")
-                    .with_status(Status::METHOD_NOT_ALLOWED)
-                    .with_field("Allow", ALLOWED),
+            Why::Malformed(TypesError::NoExtension { line, word }) => {
+                write!(f, "Line {line} of --types {file} holds {word:?}, which is no extension. {EXAMPLE}")
+            }
+            Why::Malformed(error) => write!(f, "The types of --types {file} cannot be used: {error}."),
+        }
+    }
+}
+
+impl std::error::Error for NoTypes {}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::{MOST, NoTypes, Types};
+
+    /// The types of a file with this text, or what is wrong with it, without the path of the file.
+    fn types(text: impl AsRef<[u8]>) -> Result<Types, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my.types");
+        fs::write(&file, text).unwrap();
+        of_file(&file).map_err(|error| error.to_string().replace(file.to_str().unwrap(), "FILE"))
+    }
+
+    fn of_file(file: &Path) -> Result<Types, NoTypes> {
+        super::types(Some(file))
+    }
+
+    #[test]
+    fn a_line_that_is_malformed_is_named_with_its_file() {
+        const EXAMPLE: &str = "A line is a type and its extensions, as in: text/html html htm";
+        for (text, why) in [
+            ("a/b c\n\nhtml text/html", "Line 3 of --types FILE begins with \"html\", which is no type."),
+            ("a/b c\ntext/html html htm;", "Line 2 of --types FILE holds \"htm;\", which is no extension."),
+        ] {
+            assert_eq!(types(text).err(), Some(format!("{why} {EXAMPLE}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_file_of_types_is_refused() {
+        for (text, why) in [
+            (
+                b"a/b \xff".to_vec(),
+                "The types of --types FILE cannot be read: stream did not contain valid UTF-8.",
             ),
+            (
+                vec![b'#'; MOST as usize + 1],
+                "The types of --types FILE cannot be read: it is larger than 1 MiB.",
+            ),
+        ] {
+            assert_eq!(types(text).err().as_deref(), Some(why));
+        }
+        assert!(types(vec![b'#'; MOST as usize]).is_ok());
+        let missing = of_file(Path::new("/missing/types")).err().map(|error| error.to_string());
+        let why =
+            "The types of --types /missing/types cannot be read: No such file or directory (os error 2).";
+        assert_eq!(missing.as_deref(), Some(why));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [&*fifo, folder.path(), Path::new("/dev/null")] {
+            let (path, (ended, end)) = (path.to_owned(), mpsc::channel());
+            thread::spawn(move || {
+                let error = of_file(&path).err().map(|error| error.to_string());
+                let expected =
+                    format!("The types of --types {} cannot be read: it is no regular file.", path.display());
+                assert_eq!(error, Some(expected));
+                let _ = ended.send(());
+            });
+            // Opening a FIFO may wait for a writer, which never comes.
+            end.recv_timeout(Duration::from_secs(60)).unwrap();
         }
     }
-}
 
-/// Runs work on files with the spawner. When the spawner has no thread, the error is temporary, and the operator is
-/// told.
-fn job<T: Send + 'static>(
-    spawner: &dyn Spawner,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<Job<T>> {
-    Job::spawn(spawner, work).map_err(|none| {
-        note_often(
-            "threads",
-            format_args!("No thread can be had to read files on, under the limits of the system."),
-        );
-        none.into()
-    })
-}
-
-/// A response that needs no file, or how far the work on it is.
-pub(crate) enum FilesFuture {
-    Ready(Option<Box<Response>>),
-    Finding(Job<FirstFound>),
-    /// Waits for room for the first piece of a file, without a thread.
-    Reserving(ResponseFuture),
-    /// Waits until fewer lists are being made, without a thread.
-    Waiting(Pin<Box<dyn Future<Output = io::Result<Job<Listed>>> + Send>>),
-    Listing(Job<Listed>),
-}
-
-type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
-
-/// What the first job finds.
-pub(crate) enum FirstFound {
-    Response(Box<Response>),
-    Begins(ResponseFuture),
-    List(Box<List>),
-}
-
-/// A list that is to be made.
-pub(crate) struct List {
-    site: Arc<Site>,
-    spawner: Arc<dyn Spawner>,
-    lists: Arc<Semaphore>,
-    request: Request,
-}
-
-/// A list. It counts until the response is taken or dropped.
-type Listed = (Response, SemaphoreGuardArc);
-
-impl List {
-    /// Waits for its turn and spawns the job that makes the list.
-    async fn spawn(self) -> io::Result<Job<Listed>> {
-        let Self { site, spawner, lists, request } = self;
-        let place = lists.acquire_arc().await;
-        job(&*spawner, move || (site.list(&request), place))
-    }
-}
-
-/// The response, when there is room for the first piece of its content; 503 if there is none within `room_timeout`.
-async fn begin((response, content): (Response, FileContent)) -> Response {
-    match content.reserve().await {
-        Ok(content) => response.with_body(content.into_stream()),
-        Err(NoRoom) => failure::no_room(),
-    }
-}
-
-impl FilesFuture {
-    fn ready(response: Response) -> Self {
-        Self::Ready(Some(Box::new(response)))
-    }
-}
-
-impl Future for FilesFuture {
-    type Output = Response;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        let this = self.get_mut();
-        loop {
-            *this = match this {
-                Self::Ready(response) => {
-                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response));
-                }
-                Self::Finding(job) => match ready!(Pin::new(job).poll(cx)) {
-                    FirstFound::Response(response) => return Poll::Ready(*response),
-                    FirstFound::Begins(response) => Self::Reserving(response),
-                    FirstFound::List(list) => Self::Waiting(Box::pin(list.spawn())),
-                },
-                Self::Reserving(response) => return response.as_mut().poll(cx),
-                Self::Waiting(job) => match ready!(job.as_mut().poll(cx)) {
-                    Ok(job) => Self::Listing(job),
-                    Err(error) => Self::ready(failure::response(&error)),
-                },
-                Self::Listing(job) => return Pin::new(job).poll(cx).map(|(response, _)| response),
-            };
-        }
+    #[test]
+    fn the_file_of_debian_is_read() {
+        let Some(path) = httpfsm_testing::file("/etc/mime.types") else { return };
+        let types = of_file(&path).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(types.of(Path::new("a.html")).as_deref(), Some("text/html"));
     }
 }

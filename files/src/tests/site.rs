@@ -2,20 +2,18 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use httpfsm_transport::Inline;
 use tempfile::TempDir;
 
-use crate::app::files::{DotNames, FilesApp, Root, Types};
-use crate::app::testing::exchange;
+use crate::Files;
+use crate::exchange::exchange;
 
 /// A folder `web` that is served, beside files that must never be served. Each file was modified in 2001.
-pub(super) struct TestSite(TempDir);
+pub(crate) struct TestSite(TempDir);
 
 impl TestSite {
-    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let site = Self(tempfile::tempdir().unwrap());
         fs::create_dir(site.root()).unwrap();
         fs::write(site.0.path().join("secret"), "SECRET").unwrap();
@@ -25,11 +23,11 @@ impl TestSite {
         site
     }
 
-    pub(super) fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.0.path().join("web")
     }
 
-    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.root().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
@@ -37,26 +35,21 @@ impl TestSite {
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     }
 
-    pub(super) fn files(&self) -> FilesApp {
-        FilesApp::new(
-            Root::new(&self.root()).unwrap(),
-            DotNames::WellKnown,
-            Types::new(None).unwrap(),
-            Arc::new(Inline),
-        )
+    pub(crate) fn files(&self) -> Files {
+        Files::new(self.root()).unwrap()
     }
 
     /// The response to a request line and field lines.
-    pub(super) fn request(&self, method: &str, target: &str, fields: &str) -> String {
+    pub(crate) fn request(&self, method: &str, target: &str, fields: &str) -> String {
         exchange(self.files(), &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
     }
 
-    pub(super) fn get(&self, target: &str, fields: &str) -> String {
+    pub(crate) fn get(&self, target: &str, fields: &str) -> String {
         self.request("GET", target, fields)
     }
 
     #[track_caller]
-    pub(super) fn assert_missing(&self, target: &str) {
+    pub(crate) fn assert_missing(&self, target: &str) {
         let response = self.get(target, "");
         assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {response}");
         assert!(response.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {response}");
@@ -65,7 +58,7 @@ impl TestSite {
 
 /// The value of the first field of this name.
 #[track_caller]
-pub(super) fn field<'a>(response: &'a str, name: &str) -> &'a str {
+pub(crate) fn field<'a>(response: &'a str, name: &str) -> &'a str {
     let line = response.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     line.unwrap_or_else(|| panic!("no {name} in {response}"))
 }

@@ -8,8 +8,8 @@ use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{NoThread, Spawner};
 
 use super::site::TestSite;
-use crate::app::files::{DotNames, FilesApp, LISTS, Root, Types};
-use crate::app::testing::{content, exchange};
+use crate::exchange::{content, exchange};
+use crate::files::LISTS;
 
 /// Counts the jobs.
 struct CountsJobs(Arc<AtomicUsize>);
@@ -31,12 +31,7 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
         [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
     {
         let jobs = Arc::new(AtomicUsize::new(0));
-        let files = FilesApp::new(
-            Root::new(&site.root()).unwrap(),
-            DotNames::WellKnown,
-            Types::new(None).unwrap(),
-            Arc::new(CountsJobs(Arc::clone(&jobs))),
-        );
+        let files = site.files().spawner(CountsJobs(Arc::clone(&jobs)));
         let bytes = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((jobs.load(Ordering::SeqCst), bytes.len()), (expected, length), "{target}");
     }
@@ -94,7 +89,7 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
         ("/", 2, "HTTP/1.1 200 OK\r\n"),
         ("/large", 2, "HTTP/1.1 200 OK\r\n"),
     ] {
-        let files = FilesApp { spawner: Arc::new(HasThreadsFor(threads.into())), ..site.files() };
+        let files = site.files().spawner(HasThreadsFor(threads.into()));
         let response = exchange(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(response.starts_with(expected), "{target}, {threads}: {response:.200}");
         let (_, content) = response.split_once("\r\n\r\n").unwrap();
@@ -107,7 +102,7 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
 fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
     let site = TestSite::new(&[("a", "one")]);
     let later = Arc::new(QueuesJobs::default());
-    let files = FilesApp { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
+    let files = site.files().spawner(Arc::clone(&later));
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let mut clients: Vec<_> = (0..LISTS + 3).map(|_| server.connect().unwrap()).collect();
     for client in &clients {
@@ -138,8 +133,8 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
 #[test]
 fn file_work_for_a_client_that_has_left_is_dropped() {
     let site = TestSite::new(&[("a", "one")]);
-    let files = FilesApp { spawner: Arc::new(QueuesJobs::default()), ..site.files() };
-    let held = Arc::clone(&files.site);
+    let files = site.files().spawner(QueuesJobs::default());
+    let held = Arc::clone(&files.0);
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let client = server.connect().unwrap();
     client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");

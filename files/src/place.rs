@@ -10,10 +10,10 @@ use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use rustix::io::Errno;
 
-use super::hidden::DotNames;
+use crate::hidden::DotNames;
 
 /// A file or a folder that can be served.
-pub(super) enum Servable {
+pub(crate) enum Servable {
     /// Open for reading, with its metadata.
     File(File, Metadata),
     Folder,
@@ -24,7 +24,7 @@ pub(super) enum Servable {
 /// # Errors
 ///
 /// Those of the system; `NotFound` for what is neither a file nor a folder, or is hidden.
-pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Servable> {
+pub(crate) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Servable> {
     CheckedPath::new(root, path, dot_names)?.open()
 }
 
@@ -33,7 +33,7 @@ pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Ser
 /// # Errors
 ///
 /// Those of the system; `NotFound` where a link leads to something hidden.
-pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<cap_std::fs::Metadata> {
+pub(crate) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<cap_std::fs::Metadata> {
     CheckedPath::new(root, path, dot_names)?.metadata()
 }
 
@@ -42,7 +42,7 @@ pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Resu
 /// # Errors
 ///
 /// As those of [`metadata`].
-pub(super) fn folder(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Dir> {
+pub(crate) fn folder(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Dir> {
     CheckedPath::new(root, path, dot_names)?.folder()
 }
 
@@ -148,7 +148,7 @@ fn open_folder_by_steps(root: &Dir, path: &Path, flags: OFlags) -> io::Result<Ow
 }
 
 /// Whether the response is 404: the file is missing, forbidden, outside of the root, or cannot exist.
-pub(super) fn is_hidden(error: &io::Error) -> bool {
+pub(crate) fn is_hidden(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
     matches!(error.kind(), NotFound | PermissionDenied | NotADirectory | InvalidInput)
         || matches!(
@@ -158,7 +158,7 @@ pub(super) fn is_hidden(error: &io::Error) -> bool {
 }
 
 /// Whether a retry may succeed a little later.
-pub(super) fn is_passing(error: &io::Error) -> bool {
+pub(crate) fn is_passing(error: &io::Error) -> bool {
     let of_the_process = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
     error.kind() == io::ErrorKind::WouldBlock
         || Errno::from_io_error(error).is_some_and(|errno| of_the_process.contains(&errno))

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 
-use super::types::Types;
+use crate::types::Types;
 
 /// Bytes at the beginning of a file that are examined.
 const BEGINNING: usize = 512;
@@ -21,7 +21,7 @@ const BEGINNING: usize = 512;
 /// # Errors
 ///
 /// Those of reading.
-pub(super) fn content_type(types: &Types, path: &Path, file: &File) -> io::Result<String> {
+pub(crate) fn content_type(types: &Types, path: &Path, file: &File) -> io::Result<String> {
     match types.of(path) {
         Some(kind) if is_utf8(&kind) => Ok(format!("{kind}; charset=utf-8")),
         Some(kind) => Ok(kind.into()),
@@ -66,7 +66,7 @@ mod tests {
     fn of(name: &str, content: &[u8]) -> String {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        content_type(&Types::new(None).unwrap(), Path::new(name), &file).unwrap()
+        content_type(&Types::default(), Path::new(name), &file).unwrap()
     }
 
     #[test]

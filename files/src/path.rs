@@ -6,51 +6,59 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::normalize::normalize;
+use crate::normalize::normalize;
 
 /// Everything is encoded but the unreserved characters (RFC 3986 section 2.3) and the colon, which some programs
 /// distinguish from `%3A` (section 6.2.2).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// The path that a request asks for. No name in it is empty, `.` or `..`, or holds NUL, a slash or a backslash.
-#[derive(PartialEq, Eq, Debug)]
-pub(super) struct TargetPath {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TargetPath {
     names: Vec<Vec<u8>>,
+    /// How many of the names lead to the root.
+    above: usize,
     folder: bool,
 }
 
 impl TargetPath {
     /// Parses the path of a request; `None` where nothing can be at that path.
-    pub(super) fn decode(path: &str) -> Option<Self> {
+    pub(crate) fn decode(path: &str) -> Option<Self> {
         let (names, folder) = normalize(path)?;
-        Some(Self { names, folder })
+        Some(Self { names, above: 0, folder })
+    }
+
+    /// The same path as seen from a root at `prefix`; `None` where it is no part of that.
+    pub(crate) fn below(self, prefix: &Self) -> Option<Self> {
+        let above = prefix.names.len();
+        self.names.starts_with(&prefix.names).then_some(Self { above, ..self })
     }
 
     /// Whether a request can ask for this name: a name with a backslash, which some clients take for a slash, is always
     /// 404.
-    pub(super) fn can_hold(name: &OsStr) -> bool {
+    pub(crate) fn can_hold(name: &OsStr) -> bool {
         !name.as_bytes().contains(&b'\\')
     }
 
-    /// The last name, unless the path is that of a folder.
-    pub(super) fn file_name(&self) -> Option<&OsStr> {
-        self.names().last().filter(|_| !self.folder)
+    /// The last name, be it that of the root, unless the path is that of a folder.
+    pub(crate) fn file_name(&self) -> Option<&OsStr> {
+        self.names.last().map(|name| OsStr::from_bytes(name)).filter(|_| !self.folder)
     }
 
-    /// The decoded names.
-    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> {
-        self.names.iter().map(|name| OsStr::from_bytes(name))
+    /// The decoded names below the root.
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> {
+        self.names[self.above..].iter().map(|name| OsStr::from_bytes(name))
     }
 
     /// The path relative to the root.
-    pub(super) fn to_path(&self) -> PathBuf {
+    pub(crate) fn to_path(&self) -> PathBuf {
         Path::new(".").join(self.names().collect::<PathBuf>())
     }
 }
 
 /// A name as a relative reference from its folder. A name with a colon needs `./` before it, as the colon would end a
 /// scheme, as in `javascript:` (RFC 3986 section 4.2).
-pub(super) fn reference(name: &OsStr) -> String {
+pub(crate) fn reference(name: &OsStr) -> String {
     let encoded = percent_encode(name.as_bytes(), NAME).to_string();
     if encoded.contains(':') { format!("./{encoded}") } else { encoded }
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{env, fmt, fs, io};
 
@@ -9,15 +10,18 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, statat};
 
-use super::failure::is_forbidden;
-use super::place;
-use crate::log::note;
+use crate::failure::is_forbidden;
+use crate::place;
+use crate::trouble::{Reporter, Trouble};
 
 /// A path whose folder is opened for each request.
+#[derive(Clone)]
 pub(crate) struct Root {
     path: PathBuf,
+    /// Why it could not be listed at the start.
+    unlistable: Option<Arc<Trouble>>,
     /// Whether the operator has been told that the folder is missing.
-    is_gone: AtomicBool,
+    is_gone: Arc<AtomicBool>,
 }
 
 impl Root {
@@ -28,17 +32,24 @@ impl Root {
     /// [`NoFolder`] when there is no folder at the path, or none that may be passed through.
     pub(crate) fn new(path: &Path) -> Result<Self, NoFolder> {
         let no_folder = |error| NoFolder { path: path.to_owned(), error };
-        let root = Self { path: resolve(path).map_err(no_folder)?, is_gone: AtomicBool::new(false) };
+        let mut root =
+            Self { path: resolve(path).map_err(no_folder)?, unlistable: None, is_gone: Arc::default() };
         // An error at the start is better than a 404 for each request.
         let dir = root.dir().and_then(|dir| may_be_passed(&dir).map(|()| dir)).map_err(no_folder)?;
         match dir.entries() {
-            Err(error) if is_forbidden(&error) => note(format_args!(
-                "The folder {:?} cannot be listed: {error}. Its files are served; a list of it is 404.",
-                root.path
-            )),
+            Err(error) if is_forbidden(&error) => {
+                root.unlistable = Some(Arc::new(Trouble::Unlistable { root: root.path.clone(), error }));
+            }
             entries => drop(entries.map_err(no_folder)?),
         }
         Ok(root)
+    }
+
+    /// Reports what was found at the start.
+    pub(crate) fn report(&self, reporter: &Reporter) {
+        if let Some(trouble) = &self.unlistable {
+            reporter.report(trouble);
+        }
     }
 
     /// The absolute path.
@@ -52,19 +63,17 @@ impl Root {
     /// # Errors
     ///
     /// Those of the system.
-    pub(super) fn open(&self) -> io::Result<Dir> {
+    pub(crate) fn open(&self, reporter: &Reporter) -> io::Result<Dir> {
         // Read before the folder is opened, so that a folder that was opened before its removal does not count as back.
         let was_gone = self.is_gone.load(Ordering::SeqCst);
         let opened = self.dir();
         match &opened {
             Ok(_) if was_gone && self.is_gone.swap(false, Ordering::SeqCst) => {
-                note(format_args!("The folder {:?} is back.", self.path));
+                reporter.report(&Trouble::RootBack { root: self.path.clone() });
             }
             Err(error) if place::is_hidden(error) && !self.is_gone.swap(true, Ordering::SeqCst) => {
-                note(format_args!(
-                    "The folder {:?} cannot be opened: {error}. Each request gets 404.",
-                    self.path
-                ));
+                let error = io::Error::new(error.kind(), error.to_string());
+                reporter.report(&Trouble::RootMissing { root: self.path.clone(), error });
             }
             _ => {}
         }
@@ -100,9 +109,9 @@ fn logical_folder() -> Option<PathBuf> {
     (named.is_absolute() && is_here).then_some(named)
 }
 
-/// The root cannot be served.
+/// The folder of [`Files::new`](crate::Files::new) cannot be served.
 #[derive(Debug)]
-pub(crate) struct NoFolder {
+pub struct NoFolder {
     path: PathBuf,
     error: io::Error,
 }
@@ -113,7 +122,11 @@ impl fmt::Display for NoFolder {
     }
 }
 
-impl std::error::Error for NoFolder {}
+impl std::error::Error for NoFolder {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -121,10 +134,10 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    use super::{Root, resolve};
+    use super::{Reporter, Root, resolve};
 
     fn file(root: &Root) -> Option<String> {
-        root.open().ok()?.read_to_string("file").ok()
+        root.open(&Reporter::default()).ok()?.read_to_string("file").ok()
     }
 
     #[test]

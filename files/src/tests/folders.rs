@@ -5,8 +5,11 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::site::{TestSite, field};
-use crate::app::files::path::TargetPath;
-use crate::app::files::{DotNames, Root, listing};
+use crate::hidden::DotNames;
+use crate::listing;
+use crate::path::TargetPath;
+use crate::root::Root;
+use crate::trouble::Reporter;
 
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
@@ -67,8 +70,8 @@ fn a_root_that_is_no_folder_is_named() {
 #[test]
 fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
     let site = TestSite::new(&[]);
-    let root = Root::new(&site.root()).unwrap().open().unwrap();
+    let root = Root::new(&site.root()).unwrap().open(&Reporter::default()).unwrap();
     fs::remove_dir(site.root()).unwrap();
-    let error = listing::page(&root, &TargetPath::decode("/").unwrap(), DotNames::WellKnown).unwrap_err();
+    let error = listing::page(&root, &TargetPath::decode("/").unwrap(), DotNames::WellKnown).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

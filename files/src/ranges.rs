@@ -13,20 +13,22 @@ const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 /// Nearly always one range, which needs no allocation.
 type Ranges = SmallVec<[Range<u64>; 1]>;
 
-/// Which part of a content to send.
+/// Which part of a content to send (RFC 9110 section 14).
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Selection {
+pub enum Selection {
+    /// All of it: 200.
     Whole,
-    /// Not empty.
+    /// One range, which is not empty: 206, with `Content-Range`.
     One(Range<u64>),
-    Several(Ranges),
-    /// 416
+    /// Several ranges, at most 16, in the order in which they were asked for: 206, as `multipart/byteranges`.
+    Several(Vec<Range<u64>>),
+    /// 416, with `Content-Range: bytes */LENGTH`.
     Unsatisfiable,
 }
 
 /// Parses the value of a `Range`. It is ignored, which RFC 9110 section 14.2 allows, if it is malformed, has another
 /// unit, asks for too many ranges or for more bytes than the content has, or if the content is empty.
-pub(super) fn select(range: &[u8], length: u64) -> Selection {
+pub(crate) fn select(range: &[u8], length: u64) -> Selection {
     let Ok(text) = std::str::from_utf8(range) else { return Selection::Whole };
     if length == 0 {
         return Selection::Whole;
@@ -44,7 +46,7 @@ pub(super) fn select(range: &[u8], length: u64) -> Selection {
         [] => Selection::Whole,
         [range] => Selection::One(range.clone()),
         _ if asked > length => Selection::Whole,
-        _ => Selection::Several(ranges),
+        _ => Selection::Several(ranges.into_vec()),
     }
 }
 
@@ -97,7 +99,7 @@ mod tests {
             ("bytes=0-4,4-8", vec![0..5, 4..9]),
             ("bytes=0-1,20-30,3-4", vec![0..2, 3..5]),
         ] {
-            assert_eq!(select(range.as_bytes(), 10), Selection::Several(expected.into()), "{range}");
+            assert_eq!(select(range.as_bytes(), 10), Selection::Several(expected), "{range}");
         }
     }
 

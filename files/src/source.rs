@@ -11,11 +11,12 @@ use std::{io, mem};
 
 use bytes::Bytes;
 use httpfsm::handler::{self, Body, BodyFailure, Frame, MemoryHandle, NoRoom, ReserveFuture, ReservedMemory};
-use httpfsm_transport::{Job, Spawner};
+use httpfsm_transport::Job;
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 
-use super::failure::Unreadable;
+use crate::failure::Unreadable;
+use crate::jobs::Jobs;
 
 /// Bytes read at once, at most; fewer where the server has little room ([`piece`]).
 const PIECE: u64 = 256 << 10;
@@ -29,7 +30,7 @@ const LITTLE: usize = 4 << 10;
 
 /// The content of a response, piece by piece. A file that has become shorter is a failure; of one that has grown, only
 /// the promised bytes are sent.
-pub(super) struct FileContent {
+pub(crate) struct FileContent {
     file: Arc<File>,
     /// The path of the file, for the operator.
     path: PathBuf,
@@ -43,11 +44,11 @@ pub(super) struct FileContent {
     /// Bytes of the pieces so far.
     sent: u64,
     memory: MemoryHandle,
-    spawner: Arc<dyn Spawner>,
+    jobs: Jobs,
 }
 
 /// The content of a response: all of it, or what is read piece by piece.
-pub(super) enum FileBody {
+pub(crate) enum FileBody {
     Whole(Bytes),
     Pieces(FileContent),
 }
@@ -71,41 +72,31 @@ fn piece(sent: u64, left: u64, room: u64) -> usize {
 
 impl FileContent {
     /// Nothing yet.
-    pub(super) fn new(file: File, path: PathBuf, memory: MemoryHandle, spawner: Arc<dyn Spawner>) -> Self {
+    pub(crate) fn new(file: File, path: PathBuf, memory: MemoryHandle, jobs: Jobs) -> Self {
         let (segments, file) = (VecDeque::new(), Arc::new(file));
-        Self {
-            file,
-            path,
-            segments,
-            reserving: None,
-            reserved: None,
-            reading: None,
-            sent: 0,
-            memory,
-            spawner,
-        }
+        Self { file, path, segments, reserving: None, reserved: None, reading: None, sent: 0, memory, jobs }
     }
 
     /// Then these bytes of the file.
-    pub(super) fn range(mut self, range: Range<u64>) -> Self {
+    pub(crate) fn range(mut self, range: Range<u64>) -> Self {
         self.segments.push_back(Segment::File(range));
         self
     }
 
     /// Then this.
-    pub(super) fn bytes(mut self, bytes: impl Into<Bytes>) -> Self {
+    pub(crate) fn bytes(mut self, bytes: impl Into<Bytes>) -> Self {
         self.segments.push_back(Segment::Bytes(bytes.into()));
         self
     }
 
     /// A body that reads the file in jobs, when it is polled.
-    pub(super) fn into_stream(self) -> Body {
+    pub(crate) fn into_stream(self) -> Body {
         Body::stream(self)
     }
 
     /// Waits for room for its first piece. The head of a response leaves before the source is polled, so who waits before it
     /// responds can still respond otherwise.
-    pub(super) async fn reserve(mut self) -> Result<Self, NoRoom> {
+    pub(crate) async fn reserve(mut self) -> Result<Self, NoRoom> {
         let is_file = |segment: &&Segment| matches!(segment, Segment::File(range) if !range.is_empty());
         if let Some(first) = self.segments.iter().find(is_file) {
             self.reserved = Some(self.memory.reserve(piece(0, first.length(), self.memory.room())).await?);
@@ -114,7 +105,7 @@ impl FileContent {
     }
 
     /// The complete content where it is small and there is room for it; blocks.
-    pub(super) fn read_whole(self) -> Result<FileBody, Unreadable> {
+    pub(crate) fn read_whole(self) -> Result<FileBody, Unreadable> {
         let length = usize::try_from(self.left()).unwrap_or(usize::MAX);
         if length as u64 > SMALL {
             return Ok(FileBody::Pieces(self));
@@ -216,7 +207,7 @@ impl FileContent {
 
     fn read(&self, range: Range<u64>, reserved: ReservedMemory) -> io::Result<Job<io::Result<Bytes>>> {
         let file = Arc::clone(&self.file);
-        super::job(&*self.spawner, move || {
+        self.jobs.spawn(move || {
             let mut bytes = Vec::with_capacity(reserved.bytes());
             read(&file, &range, &mut bytes)?;
             Ok(reserved.attach(bytes))
@@ -254,7 +245,7 @@ mod tests {
     use httpfsm::handler::{Body, Frame, MemoryHandle, MemoryLedger, NoRoom, Waiter};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
-    use super::{FileBody, FileContent, PIECE, SMALL};
+    use super::{FileBody, FileContent, Jobs, PIECE, SMALL};
 
     /// A file in which each byte depends on its position.
     fn file(length: u64) -> File {
@@ -304,7 +295,11 @@ mod tests {
 
     fn source_with(file: &File, room: u64) -> FileContent {
         let memory = MemoryHandle::new(Arc::new(Room(room)));
-        FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), memory, Arc::new(Inline))
+        FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), memory, jobs(Inline))
+    }
+
+    fn jobs(spawner: impl Spawner) -> Jobs {
+        Jobs { spawner: Some(Arc::new(spawner)), ..Jobs::default() }
     }
 
     /// The body of a response, however it is made.
@@ -388,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_piece_that_is_being_read_is_still_to_come() {
-        let mut body = FileContent::new(file(9), "a".into(), MemoryHandle::default(), Arc::new(ForgetsJobs))
+        let mut body = FileContent::new(file(9), "a".into(), MemoryHandle::default(), jobs(ForgetsJobs))
             .range(0..9)
             .into_stream();
         assert!(body.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());

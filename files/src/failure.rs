@@ -8,35 +8,44 @@ use httpfsm::handler::Response;
 use httpfsm::status::Status;
 use rustix::io::Errno;
 
-use super::place;
-use crate::log::note_often;
+use crate::place;
+use crate::trouble::{Reporter, Trouble};
 
 /// A file or a folder that could not be read, and why.
 #[derive(Debug)]
-pub(super) struct Unreadable {
-    pub(super) path: PathBuf,
-    pub(super) error: io::Error,
+#[non_exhaustive]
+pub struct Unreadable {
+    /// Its path.
+    pub path: PathBuf,
+    /// What the system says; `UnexpectedEof`: it became shorter while it was sent.
+    pub error: io::Error,
 }
 
 impl Unreadable {
     /// The response; reports the failure to the operator, unless the file does not exist. A client does not learn which
     /// unreadable files exist.
-    pub(super) fn respond(&self) -> Response {
-        if !place::is_hidden(&self.error) || is_forbidden(&self.error) {
-            note_often("files", format_args!("{self}"));
+    pub(crate) fn respond(self, reporter: &Reporter) -> Response {
+        let response = response(&self.error);
+        if self.concerns_operator() {
+            reporter.report(&Trouble::Unreadable(self));
         }
-        response(&self.error)
+        response
+    }
+
+    /// Whether the operator may have meant to serve it: the file exists, or nobody knows.
+    pub(crate) fn concerns_operator(&self) -> bool {
+        !place::is_hidden(&self.error) || is_forbidden(&self.error)
     }
 }
 
 /// The response to a request for a file that cannot be read.
-pub(super) fn response(error: &io::Error) -> Response {
+pub(crate) fn response(error: &io::Error) -> Response {
     let (status, text) = status(error);
     Response::text(text).with_status(status)
 }
 
 /// The response to a request for a file that the server has no room for in its memory. Its ledger reports it.
-pub(super) fn no_room() -> Response {
+pub(crate) fn no_room() -> Response {
     let (status, text) = NO_RESOURCES;
     Response::text(text).with_status(status)
 }
@@ -56,7 +65,7 @@ fn status(error: &io::Error) -> (Status, &'static str) {
 
 /// Whether the system denies access: the operator may have meant to serve the file. The error for a link that leads out
 /// of the root has no number from the system.
-pub(super) fn is_forbidden(error: &io::Error) -> bool {
+pub(crate) fn is_forbidden(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::ACCESS | Errno::PERM))
 }
 

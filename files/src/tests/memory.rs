@@ -6,13 +6,13 @@ use httpfsm::config::ServerConfig;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 
 use super::site::TestSite;
-use crate::app::files::FilesApp;
+use crate::Files;
 
 const GET: &str = "GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
 const LARGE: usize = 20 << 20;
 
 /// A server of the files `large` and `small` with room for so many bytes, on connections that hold 4 KiB.
-fn server(max_buffered_bytes: u64) -> (TestSite, MemoryServer<FilesApp>) {
+fn server(max_buffered_bytes: u64) -> (TestSite, MemoryServer<Files>) {
     let site = TestSite::new(&[("small", "s")]);
     site.write("large", vec![b'x'; LARGE]);
     let config = ServerConfig {
@@ -25,7 +25,7 @@ fn server(max_buffered_bytes: u64) -> (TestSite, MemoryServer<FilesApp>) {
 }
 
 /// So many peers ask for the large file and read nothing.
-fn slow_readers(server: &mut MemoryServer<FilesApp>, peers: usize) -> Vec<MemoryClient> {
+fn slow_readers(server: &mut MemoryServer<Files>, peers: usize) -> Vec<MemoryClient> {
     let peers = (0..peers).map(|_| {
         let client = server.connect().unwrap();
         client.send(GET);

@@ -3,10 +3,10 @@
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-use super::source::FileContent;
+use crate::source::FileContent;
 
 /// Adds the parts to the source; returns it with the `Content-Type` of the response.
-pub(super) fn parts(
+pub(crate) fn parts(
     mut source: FileContent,
     ranges: &[Range<u64>],
     length: u64,

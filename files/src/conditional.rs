@@ -9,11 +9,29 @@ use httpdate::{fmt_http_date, parse_http_date};
 use httpfsm::handler::Response;
 use httpfsm::request::RequestRef;
 
-use super::ranges::{self, Selection};
+use crate::ranges::{self, Selection};
 
-/// What distinguishes one state of a content from the next.
-#[derive(Debug)]
-pub(super) struct Validators {
+/// What distinguishes one state of a content from the next: an entity tag and a date (RFC 9110 section 8.8), by which
+/// conditional requests (section 13) and ranges (section 14) are judged.
+///
+/// ```
+/// use httpfsm::handler::{Request, Response};
+/// use httpfsm::status::Status;
+/// use httpfsm_files::{PreconditionOutcome, Validators};
+///
+/// /// A text that costs little to make and much to send.
+/// fn respond(request: &Request, text: String) -> Response {
+///     let validators = Validators::of_text(&text);
+///     match validators.evaluate(request.head()) {
+///         PreconditionOutcome::Perform => validators.apply(Response::text(text)),
+///         PreconditionOutcome::NotModified => validators.apply(Response::new(Status::NOT_MODIFIED)),
+///         PreconditionOutcome::Failed => Response::new(Status::PRECONDITION_FAILED),
+///     }
+/// }
+/// # let _ = respond;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Validators {
     /// `None` where nothing distinguishes the states.
     etag: Option<String>,
     /// In whole seconds; `None` where HTTP cannot express the time, or the time means nothing.
@@ -22,9 +40,10 @@ pub(super) struct Validators {
     is_settled: bool,
 }
 
-/// The result of the preconditions.
+/// The result of the preconditions of a request (RFC 9110 section 13.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum PreconditionOutcome {
+pub enum PreconditionOutcome {
+    /// The request is to be performed.
     Perform,
     /// 304
     NotModified,
@@ -48,7 +67,12 @@ impl Validators {
     /// So a copy from that second is never taken for current once the second is over.
     ///
     /// Nix and other builders set a time of 0 or 1 on every file: such a file has no validators.
-    pub(super) fn of_file(metadata: &Metadata, now: SystemTime) -> Self {
+    #[must_use]
+    pub fn of_file(metadata: &Metadata) -> Self {
+        Self::at(metadata, SystemTime::now())
+    }
+
+    pub(crate) fn at(metadata: &Metadata, now: SystemTime) -> Self {
         let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
         if matches!(seconds, 0 | 1) {
             return Self { etag: None, modified: None, is_settled: false };
@@ -63,14 +87,16 @@ impl Validators {
     }
 
     /// The validators of a text that is generated for each request; weak, as two texts may have the same hash.
-    pub(super) fn of_text(text: &str) -> Self {
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         Self { etag: Some(format!("W/\"{:x}\"", hasher.finish())), modified: None, is_settled: false }
     }
 
-    /// Adds the fields to a response.
-    pub(super) fn apply(&self, response: Response) -> Response {
+    /// Adds the fields to a response: `ETag` and `Last-Modified`, as far as there are any.
+    #[must_use]
+    pub fn apply(&self, response: Response) -> Response {
         let response = match &self.etag {
             Some(etag) => response.with_field("ETag", etag),
             None => response,
@@ -82,7 +108,8 @@ impl Validators {
     }
 
     /// Evaluates the preconditions of GET or HEAD in the order of RFC 9110 section 13.2.2.
-    pub(super) fn evaluate(&self, request: RequestRef<'_>) -> PreconditionOutcome {
+    #[must_use]
+    pub fn evaluate(&self, request: RequestRef<'_>) -> PreconditionOutcome {
         if request.field("If-Match").is_some() {
             if !self.any_tag(request, "If-Match", strongly_equal) {
                 return PreconditionOutcome::Failed;
@@ -106,7 +133,8 @@ impl Validators {
 
     /// Which part of a content of this length a GET asks for: the last step, `Range` under `If-Range`. An unknown
     /// `Range` is ignored (RFC 9110 section 14.2).
-    pub(super) fn selection(&self, request: RequestRef<'_>, length: u64) -> Selection {
+    #[must_use]
+    pub fn select(&self, request: RequestRef<'_>, length: u64) -> Selection {
         match (only(request, "Range"), request.field("If-Range")) {
             (Some(range), None) => ranges::select(range, length),
             (Some(range), Some(_)) if self.is_unchanged(request) => ranges::select(range, length),
@@ -182,9 +210,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::ranges::Selection;
     use super::{PreconditionOutcome, Validators, tags};
-    use crate::app::testing::request;
+    use crate::exchange::request;
+    use crate::ranges::Selection;
 
     proptest! {
         #[test]
@@ -286,7 +314,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         file.set_len(length).unwrap();
         file.set_modified(modified).unwrap();
-        Validators::of_file(&file.metadata().unwrap(), now)
+        Validators::at(&file.metadata().unwrap(), now)
     }
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -374,7 +402,7 @@ mod tests {
             let metadata = file.metadata().unwrap();
             // Not every file system can keep such a time.
             if metadata.modified().unwrap() == outside {
-                let validators = Validators::of_file(&metadata, outside + DAY);
+                let validators = Validators::at(&metadata, outside + DAY);
                 assert_eq!(validators.modified, None, "{outside:?}");
                 assert!(validators.etag.unwrap().starts_with('"'));
             }
@@ -382,7 +410,7 @@ mod tests {
     }
 
     fn select(validators: &Validators, lines: &str) -> Selection {
-        validators.selection(request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).head(), 10)
+        validators.select(request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).head(), 10)
     }
 
     #[test]

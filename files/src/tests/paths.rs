@@ -1,13 +1,9 @@
 //! Which file a target means, and which names are not served.
 
 use std::os::unix::fs::symlink;
-use std::sync::Arc;
-
-use httpfsm_transport::Inline;
 
 use super::site::{TestSite, field};
-use crate::app::files::{DotNames, FilesApp, Root, Types};
-use crate::app::testing::content;
+use crate::exchange::content;
 
 #[test]
 fn no_spelling_leads_out_of_the_root() {
@@ -111,8 +107,7 @@ fn all_names_are_served_if_that_is_wanted() {
     let site = TestSite::new(&[(".env", "K"), ("a/.b/c", "K"), (".../x", "K")]);
     symlink(".env", site.root().join("link")).unwrap();
     for target in ["/.env", "/a/.b/c", "/.../x", "/link"] {
-        let root = Root::new(&site.root()).unwrap();
-        let files = FilesApp::new(root, DotNames::All, Types::new(None).unwrap(), Arc::new(Inline));
+        let files = site.files().show_hidden(true);
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(content(files, &request), "K", "{target}");
     }

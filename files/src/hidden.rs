@@ -14,7 +14,7 @@ pub(crate) enum DotNames {
 
 impl DotNames {
     /// Whether a path of these names below the root is served.
-    pub(super) fn show<'a>(self, names: impl IntoIterator<Item = &'a OsStr>) -> bool {
+    pub(crate) fn show<'a>(self, names: impl IntoIterator<Item = &'a OsStr>) -> bool {
         let is_shown = |(depth, name): (usize, &OsStr)| {
             !name.as_bytes().starts_with(b".") || (depth == 0 && name == ".well-known")
         };

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 ///
 /// `None` for a path that is not absolute or leads above its root, and for one that holds NUL, or a slash or a
 /// backslash that was encoded: what these separate depends on who reads them.
-pub(super) fn normalize(path: &str) -> Option<(Vec<Vec<u8>>, bool)> {
+pub(crate) fn normalize(path: &str) -> Option<(Vec<Vec<u8>>, bool)> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     let mut is_folder = true;
     for segment in path.strip_prefix('/')?.split('/') {

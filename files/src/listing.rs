@@ -7,22 +7,42 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt};
 use html_escape::{encode_quoted_attribute, encode_text};
+use httpfsm::handler::Response;
 use humansize::{BINARY, format_size};
 use humantime::format_rfc3339_seconds;
 
-use super::hidden::DotNames;
-use super::path::{self, TargetPath};
-use super::place;
+use crate::conditional::Validators;
+use crate::hidden::DotNames;
+use crate::path::{self, TargetPath};
+use crate::place;
+use crate::representation::CACHING;
 
 /// The page has a style and links; markup that a name might inject has no effect.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Entries that are listed at most; the page has only the number of the others, which bounds its memory.
 const MOST: usize = 10_000;
 
+/// The page that lists a folder.
+pub(crate) struct Page {
+    html: String,
+    pub(crate) validators: Validators,
+}
+
+impl Page {
+    pub(crate) fn into_response(self) -> Response {
+        self.validators
+            .apply(Response::html(self.html))
+            .with_field("Cache-Control", CACHING)
+            .with_field("Content-Security-Policy", POLICY)
+            .with_field("X-Content-Type-Options", "nosniff")
+    }
+}
+
 /// The page for a folder of the root; blocks.
-pub(super) fn page(root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<String> {
-    page_of_at_most(MOST, root, target, dot_names)
+pub(crate) fn page(root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<Page> {
+    let html = page_of_at_most(MOST, root, target, dot_names)?;
+    Ok(Page { validators: Validators::of_text(&html), html })
 }
 
 fn page_of_at_most(most: usize, root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<String> {
@@ -196,8 +216,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::{page_of_at_most, time};
-    use crate::app::files::hidden::DotNames;
-    use crate::app::files::path::TargetPath;
+    use crate::hidden::DotNames;
+    use crate::path::TargetPath;
 
     fn folder(names: &[&str]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -241,7 +261,7 @@ mod tests {
         assert_eq!(rows(&page(&folder)), [".well-known/", "a"]);
         assert_eq!(rows(&page_at(9, &folder, "/.well-known/")), ["../"]);
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        let page = super::page(&root, &TargetPath::decode("/").unwrap(), DotNames::All).unwrap();
+        let page = super::page(&root, &TargetPath::decode("/").unwrap(), DotNames::All).unwrap().html;
         assert_eq!(rows(&page), [".well-known/", ".b", "a", "to-hidden"]);
     }
 

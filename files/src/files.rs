@@ -1,0 +1,262 @@
+//! A folder as a handler.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::{fmt, io};
+
+use async_lock::{Semaphore, SemaphoreGuardArc};
+use httpfsm::handler::{Handler, Request, Response};
+use httpfsm::status::Status;
+use httpfsm_transport::{Job, Spawner};
+
+use crate::failure;
+use crate::hidden::DotNames;
+use crate::jobs::Jobs;
+use crate::path::TargetPath;
+use crate::representation::Begun;
+use crate::respond::{Found, Site};
+use crate::root::{NoFolder, Root};
+use crate::trouble::{Reporter, Trouble};
+use crate::types::Types;
+
+const ALLOWED: &str = "GET, HEAD, OPTIONS";
+
+/// Lists that are made at once. A list of 10,000 entries takes about 50 ms of processor time and some MiB, and a
+/// transport may have hundreds of threads.
+pub(crate) const LISTS: usize = 4;
+
+/// A folder, for reading: a [`Handler`] on every transport.
+///
+/// | request | response |
+/// |---|---|
+/// | a file | its bytes, the ranges of it that were asked for, or 304 |
+/// | a folder without a slash at the end | 301, to the same with one |
+/// | a folder | its `index.html`, else a list of what is in it |
+/// | anything else | 404 |
+///
+/// These are 404: names with a leading dot except `.well-known` at the root (unless they are [shown](Self::show_hidden)),
+/// anything that is neither a file nor a folder, and links that are absolute or lead out of the root or to one of these.
+/// The root is a path, which is resolved anew for each request, so it may be replaced, as a link may be.
+///
+/// All work on files runs in jobs on the threads of the server: one for a small file, two for a list. A file for which the
+/// server has no room is a 503.
+///
+/// A clone serves the same folder, and shares the bound on lists that are made at once.
+///
+/// ```
+/// use httpfsm::Status;
+/// use httpfsm_files::Files;
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::write(folder.path().join("hello.txt"), "Hello!\n")?;
+/// # let folder = folder.path();
+/// let files = Files::new(folder)?.under("/static").on_trouble(|trouble| eprintln!("{trouble}"));
+/// let response = block_on(call(files, TestRequest::get("/static/hello.txt")));
+/// assert_eq!(response.status(), Status::OK);
+/// assert_eq!(response.text(), "Hello!\n");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Files(pub(crate) Arc<Site>);
+
+impl Files {
+    /// Serves the files of a folder. A relative path becomes absolute now; its links are kept, as their targets may change.
+    ///
+    /// # Errors
+    ///
+    /// [`NoFolder`] when there is no folder at the path, or none that may be passed through: an error at the start is
+    /// better than a 404 for each request.
+    pub fn new(root: impl AsRef<Path>) -> Result<Self, NoFolder> {
+        Ok(Self(Arc::new(Site {
+            root: Root::new(root.as_ref())?,
+            prefix: TargetPath::decode("/"),
+            dot_names: DotNames::WellKnown,
+            types: Types::default(),
+            jobs: Jobs::default(),
+            lists: Arc::new(Semaphore::new(LISTS)),
+        })))
+    }
+
+    /// The folder stands at this path of the server, as `/static`, and is `/` by default. Other paths are 404.
+    ///
+    /// A path that is not absolute, or leads above the root, stands for none: each request gets 404 then.
+    #[must_use]
+    pub fn under(mut self, path: &str) -> Self {
+        self.site().prefix = TargetPath::decode(path);
+        self
+    }
+
+    /// Whether names that begin with a dot are served and listed. By default none is but `.well-known` at the root, where
+    /// RFC 8615 section 3 defines it.
+    #[must_use]
+    pub fn show_hidden(mut self, show: bool) -> Self {
+        self.site().dot_names = if show { DotNames::All } else { DotNames::WellKnown };
+        self
+    }
+
+    /// The types of names. By default those that [`Types::default`] has.
+    #[must_use]
+    pub fn types(mut self, types: Types) -> Self {
+        self.site().types = types;
+        self
+    }
+
+    /// Calls a function with what the operator is to know, on whichever thread that happens; by default nobody hears of it.
+    /// A folder that cannot be listed is reported at once.
+    #[must_use]
+    pub fn on_trouble(mut self, report: impl Fn(&Trouble) + Send + Sync + 'static) -> Self {
+        let site = self.site();
+        site.jobs.reporter = Reporter::new(report);
+        site.root.report(&site.jobs.reporter);
+        self
+    }
+
+    /// Where blocking work runs. By default that is where the server's own runs
+    /// ([`server_spawner`](httpfsm_transport::server_spawner)). Where the handler is polled in a task of which no server
+    /// knows, each piece of work has a thread of its own, unless a spawner is chosen here.
+    #[must_use]
+    pub fn spawner(mut self, spawner: impl Spawner) -> Self {
+        self.site().jobs.spawner = Some(Arc::new(spawner));
+        self
+    }
+
+    /// The absolute path of the folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.0.root.path()
+    }
+
+    /// The configuration, which is not shared while it is made.
+    fn site(&mut self) -> &mut Site {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files").field("root", &self.root()).finish_non_exhaustive()
+    }
+}
+
+impl Handler for Files {
+    type Future = FilesFuture;
+
+    fn call(&self, request: Request) -> FilesFuture {
+        match request.method() {
+            "GET" | "HEAD" => FilesFuture(Stage::Asked { site: Arc::clone(&self.0), request: Some(request) }),
+            "OPTIONS" => {
+                FilesFuture(Stage::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)))
+            }
+            _ => FilesFuture(Stage::ready(
+                Response::text("Files can only be read here. The methods are GET, HEAD and OPTIONS.\n")
+                    .with_status(Status::METHOD_NOT_ALLOWED)
+                    .with_field("Allow", ALLOWED),
+            )),
+        }
+    }
+}
+
+/// The response of [`Files`], which is on its way.
+pub struct FilesFuture(Stage);
+
+impl fmt::Debug for FilesFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FilesFuture(..)")
+    }
+}
+
+/// A response that needs no file, or how far the work on it is.
+enum Stage {
+    Ready(Option<Box<Response>>),
+    /// The work begins when the future is polled, which is where its server is found.
+    Asked {
+        site: Arc<Site>,
+        request: Option<Request>,
+    },
+    Finding(Job<FirstFound>),
+    /// Waits for room for the first piece of a file, without a thread.
+    Reserving(Pin<Box<dyn Future<Output = Response> + Send>>),
+    /// Waits until fewer lists are being made, without a thread.
+    Waiting(Pin<Box<dyn Future<Output = io::Result<Job<Listed>>> + Send>>),
+    Listing(Job<Listed>),
+}
+
+/// What the first job finds.
+enum FirstFound {
+    Response(Begun),
+    List(Box<List>),
+}
+
+/// A list that is to be made.
+struct List {
+    site: Arc<Site>,
+    request: Request,
+}
+
+/// A list. It counts until the response is taken or dropped.
+type Listed = (Response, SemaphoreGuardArc);
+
+impl List {
+    /// Waits for its turn and spawns the job that makes the list.
+    async fn spawn(self) -> io::Result<Job<Listed>> {
+        let Self { site, request } = self;
+        let place = site.lists.acquire_arc().await;
+        let jobs = site.jobs.clone();
+        jobs.spawn(move || (site.list(&request), place))
+    }
+}
+
+impl Stage {
+    fn ready(response: Response) -> Self {
+        Self::Ready(Some(Box::new(response)))
+    }
+
+    /// Begins to look.
+    fn find(site: Arc<Site>, request: Request) -> Self {
+        let jobs = site.jobs.clone();
+        let job = jobs.spawn(move || match site.respond(&request) {
+            Found::Response(response) => FirstFound::Response(response),
+            Found::List => FirstFound::List(Box::new(List { site, request })),
+        });
+        match job {
+            Ok(job) => Self::Finding(job),
+            Err(error) => Self::ready(failure::response(&error)),
+        }
+    }
+}
+
+impl Future for FilesFuture {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let stage = &mut self.get_mut().0;
+        loop {
+            *stage = match stage {
+                Stage::Ready(response) => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response));
+                }
+                Stage::Asked { site, request } => {
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    Stage::find(Arc::clone(site), request)
+                }
+                Stage::Finding(job) => match ready!(Pin::new(job).poll(cx)) {
+                    FirstFound::Response(Begun::Response(response)) => return Poll::Ready(*response),
+                    FirstFound::Response(content) => Stage::Reserving(Box::pin(content.complete())),
+                    FirstFound::List(list) => Stage::Waiting(Box::pin(list.spawn())),
+                },
+                Stage::Reserving(response) => return response.as_mut().poll(cx),
+                Stage::Waiting(job) => match ready!(job.as_mut().poll(cx)) {
+                    Ok(job) => Stage::Listing(job),
+                    Err(error) => Stage::ready(failure::response(&error)),
+                },
+                Stage::Listing(job) => return Pin::new(job).poll(cx).map(|(response, _)| response),
+            };
+        }
+    }
+}

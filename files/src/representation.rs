@@ -1,0 +1,146 @@
+//! An open file as the response to a request.
+
+use std::borrow::Cow;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use httpfsm::handler::{NoRoom, Request, Response};
+use httpfsm::status::Status;
+
+use crate::conditional::{PreconditionOutcome, Validators};
+use crate::failure::{self, Unreadable};
+use crate::jobs::Jobs;
+use crate::ranges::Selection;
+use crate::source::{FileBody, FileContent};
+use crate::types::Types;
+use crate::{content, multipart};
+
+/// A cache validates its copy each time, which costs a 304, as a file may change at any time.
+pub(crate) const CACHING: &str = "no-cache";
+
+/// What is to be sent.
+pub(crate) struct Representation<'a> {
+    pub(crate) file: File,
+    pub(crate) metadata: Metadata,
+    /// The path of the file, for the operator.
+    pub(crate) path: PathBuf,
+    pub(crate) kind: Kind<'a>,
+}
+
+/// The type of the content.
+pub(crate) enum Kind<'a> {
+    Known(Cow<'a, str>),
+    /// That of a name, or else of the first bytes.
+    Of(&'a Types, &'a Path),
+}
+
+/// A response, complete or not.
+pub(crate) enum Begun {
+    Response(Box<Response>),
+    /// The response, without its content, and that, which begins when there is room for its first piece.
+    Content(Box<(Response, FileContent)>),
+}
+
+impl From<Response> for Begun {
+    fn from(response: Response) -> Self {
+        Self::Response(Box::new(response))
+    }
+}
+
+impl Begun {
+    /// The response, when there is room for the first piece of its content; 503 if there is none within `room_timeout`.
+    pub(crate) async fn complete(self) -> Response {
+        let (response, content) = match self {
+            Self::Response(response) => return *response,
+            Self::Content(content) => *content,
+        };
+        match content.reserve().await {
+            Ok(content) => response.with_body(content.into_stream()),
+            Err(NoRoom) => failure::no_room(),
+        }
+    }
+}
+
+impl Representation<'_> {
+    /// The response to GET or HEAD, with its preconditions and ranges; to another method, all of the content. Blocks.
+    pub(crate) fn respond(self, request: &Request, jobs: Jobs) -> Result<Begun, Unreadable> {
+        let Self { file, metadata, path, kind } = self;
+        let validators = Validators::at(&metadata, SystemTime::now());
+        if let Some(response) = conditional_response(request, &validators) {
+            return Ok(response.into());
+        }
+        let length = metadata.len();
+        // Range is defined for GET alone (RFC 9110 section 14.2).
+        let selection = match request.method() {
+            "GET" => validators.select(request.head(), length),
+            _ => Selection::Whole,
+        };
+        let content_type = match kind.content_type(&file) {
+            Ok(content_type) => content_type,
+            Err(error) => return Err(Unreadable { path, error }),
+        };
+        let source = FileContent::new(file, path, request.memory(), jobs);
+        let (status, source, content_type, range) = match selection {
+            Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
+            Selection::One(range) => {
+                let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(content_range))
+            }
+            Selection::Several(ranges) => {
+                let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
+                (Status::PARTIAL_CONTENT, source, content_type, None)
+            }
+            Selection::Unsatisfiable => {
+                return Ok(Response::text("The file is shorter than that.\n")
+                    .with_status(Status::RANGE_NOT_SATISFIABLE)
+                    .with_field("Content-Range", format!("bytes */{length}"))
+                    .into());
+            }
+        };
+        let mut response = validators
+            .apply(Response::new(status))
+            .with_field("Cache-Control", CACHING)
+            .with_field("Content-Type", content_type)
+            // A browser must not guess another type.
+            .with_field("X-Content-Type-Options", "nosniff")
+            .with_field("Accept-Ranges", "bytes");
+        if let Some(range) = range {
+            response = response.with_field("Content-Range", range);
+        }
+        if request.method() == "HEAD" {
+            return Ok(response.with_body(source.into_stream()).into());
+        }
+        Ok(match source.read_whole()? {
+            FileBody::Whole(bytes) => response.with_body(bytes).into(),
+            FileBody::Pieces(content) => Begun::Content(Box::new((response, content))),
+        })
+    }
+}
+
+impl Kind<'_> {
+    fn content_type(self, file: &File) -> io::Result<String> {
+        match self {
+            Self::Known(kind) => Ok(kind.into_owned()),
+            Self::Of(types, name) => content::content_type(types, name, file),
+        }
+    }
+}
+
+/// The response that the preconditions of GET or HEAD determine, if any.
+pub(crate) fn conditional_response(request: &Request, validators: &Validators) -> Option<Response> {
+    if !matches!(request.method(), "GET" | "HEAD") {
+        return None;
+    }
+    match validators.evaluate(request.head()) {
+        PreconditionOutcome::Perform => None,
+        PreconditionOutcome::NotModified => {
+            Some(validators.apply(Response::new(Status::NOT_MODIFIED)).with_field("Cache-Control", CACHING))
+        }
+        PreconditionOutcome::Failed => Some(
+            Response::text("This is not what the request supposes.\n")
+                .with_status(Status::PRECONDITION_FAILED),
+        ),
+    }
+}

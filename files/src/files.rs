@@ -78,6 +78,7 @@ impl Files {
             prefix: TargetPath::decode("/"),
             dot_names: DotNames::WellKnown,
             types: Types::default(),
+            lists_folders: true,
             jobs: Jobs::default(),
             lists: Arc::new(Semaphore::new(LISTS)),
         })))
@@ -104,6 +105,13 @@ impl Files {
     #[must_use]
     pub fn types(mut self, types: Types) -> Self {
         self.site().types = types;
+        self
+    }
+
+    /// Whether a folder without an index is a list of what is in it, which is the default; else it is 404.
+    #[must_use]
+    pub fn list_folders(mut self, list: bool) -> Self {
+        self.site().lists_folders = list;
         self
     }
 

@@ -29,6 +29,7 @@ pub(crate) struct Site {
     pub(crate) prefix: Option<TargetPath>,
     pub(crate) dot_names: DotNames,
     pub(crate) types: Types,
+    pub(crate) lists_folders: bool,
     pub(crate) jobs: Jobs,
     /// The lists that may be made now.
     pub(crate) lists: Arc<Semaphore>,
@@ -88,15 +89,22 @@ impl Site {
             (Servable::Folder, Some(name)) => Ok(redirect(name, request.query()).into()),
             (Servable::Folder, None) => {
                 let index = path.join("index.html");
+                let no_index = || {
+                    if self.lists_folders {
+                        Ok(Found::List)
+                    } else {
+                        Err(self.unreadable(&path)(ErrorKind::NotFound.into()))
+                    }
+                };
                 match at(&index) {
                     Ok(Servable::File(file, metadata)) => self.send(request, &index, file, metadata),
-                    Ok(Servable::Folder) => Ok(Found::List),
+                    Ok(Servable::Folder) => no_index(),
                     // As in nginx, a folder whose index may not be read is refused. An index that is a broken or
                     // looping link, or a link out of the root or to a hidden name, counts as missing.
                     Err(Unreadable { error, .. })
                         if place::is_hidden(&error) && !failure::is_forbidden(&error) =>
                     {
-                        Ok(Found::List)
+                        no_index()
                     }
                     Err(unreadable) => Err(unreadable),
                 }

@@ -15,8 +15,10 @@ use crate::draw::{DrawFormat, DrawnMachine};
 use crate::parameters::{Parameters, switch, time};
 use crate::{FLUSH_LIMIT, environment, log, stdout};
 
+pub(crate) use files::FileFlags;
 pub(crate) use tls::{ClientCertificate, Hsts, OldestTls, TlsAddress, TlsFlags};
 
+mod files;
 mod tls;
 
 /// An HTTP/1.x server that is a finite state machine.
@@ -58,9 +60,6 @@ fn end(said: &clap::Error) -> ! {
 const NEEDS: [(&str, &str); 3] =
     [("unix_mode", "unix"), ("record_sample", "record"), ("record_mask_bodies", "record")];
 
-/// Arguments that are only for `--app files`.
-const FOR_FILES: [&str; 3] = ["dir", "hidden", "types"];
-
 fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some(serve) = matches.subcommand_matches("serve") else { return Ok(()) };
     for (flag, needed) in NEEDS {
@@ -74,27 +73,13 @@ fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
     if serve.get_one("app") == Some(&App::Files) {
         return Ok(());
     }
-    match FOR_FILES.into_iter().find_map(|name| given(serve, name)) {
+    match files::given(serve) {
         Some(given) => {
             let message = format!("{given} is for --app files, and that is not what is served");
             Err(wrong(ErrorKind::ArgumentConflict, message))
         }
         None => Ok(()),
     }
-}
-
-/// An argument that is given and not switched off, with its value, and where it comes from.
-fn given(serve: &ArgMatches, name: &str) -> Option<String> {
-    serve.value_source(name).filter(|source| *source != ValueSource::DefaultValue)?;
-    let path = || serve.get_one::<PathBuf>(name).map(|path| path.display().to_string());
-    let given = match name {
-        "dir" => format!("the folder {}", path()?),
-        "hidden" => {
-            serve.get_one("hidden").filter(|hidden| **hidden).map(|_: &bool| "--hidden".to_owned())?
-        }
-        _ => format!("--{name} {}", path()?),
-    };
-    Some(from(serve, name, given))
 }
 
 /// A flag as the user has given it: `--tls-cert`, or `--tls-cert of the variable HTTPFSM_TLS_CERT`.
@@ -248,26 +233,8 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) record_mask_bodies: bool,
 
-    /// Serve names that begin with a dot as well, with --app files; else only .well-known is, at the root
-    #[arg(
-        long,
-        env = "HTTPFSM_HIDDEN",
-        hide_env = true,
-        value_name = "BOOL",
-        action = ArgAction::Set,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        default_value = "false",
-        hide_default_value = true,
-        value_parser = switch
-    )]
-    pub(crate) hidden: bool,
-
-    /// Content types by extension for --app files, before those that the program knows: lines of a type and its
-    /// extensions, as in /etc/mime.types
-    #[arg(long, env = "HTTPFSM_TYPES", hide_env = true, value_name = "FILE")]
-    pub(crate) types: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileFlags,
 
     #[command(flatten)]
     pub(crate) tls: TlsFlags,

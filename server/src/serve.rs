@@ -177,8 +177,7 @@ fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
 fn serve(options: &ServeOptions, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
-            let files = files::files(root(options))?;
-            let files = files.types(files::types(options.types.as_deref())?).show_hidden(options.hidden);
+            let files = files::files(root(options), &options.files)?;
             let setup = ServeSetup { folder: Some(files.root().to_owned()), ..setup };
             on(options.transport, Unread::new(files), setup)
         }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::site::{TestSite, field};
+use crate::exchange::exchange;
 use crate::hidden::DotNames;
 use crate::listing;
 use crate::path::TargetPath;
@@ -54,6 +55,22 @@ fn a_folder_is_its_index_or_a_list() {
     assert_eq!(field(&response, "X-Content-Type-Options"), "nosniff");
     let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&response, "ETag")));
     assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
+}
+
+#[test]
+fn without_lists_a_folder_is_its_index_or_missing() {
+    let site = TestSite::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "a")]);
+    fs::create_dir_all(site.root().join("odd/index.html")).unwrap();
+    let get = |target: &str| {
+        exchange(site.files().list_folders(false), &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"))
+    };
+    assert!(get("/with/").ends_with("\r\n\r\n<p>mine"));
+    assert!(get("/without/a.txt").ends_with("\r\n\r\na"));
+    for target in ["/", "/without/", "/odd/"] {
+        let response = get(target);
+        assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"), "{response}");
+        assert!(response.ends_with("\r\n\r\nThere is nothing here.\n"), "{response}");
+    }
 }
 
 #[test]

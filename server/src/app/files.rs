@@ -1,11 +1,13 @@
 //! `--app files`: a folder, for reading.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use httpfsm_files::{Files, NoFolder, Trouble, Types, TypesError};
+use httpfsm_files::{Files, Trouble, Types, TypesError};
 
+use crate::cli::FileFlags;
 use crate::log::{note, note_often};
 use crate::regular;
 
@@ -13,8 +15,13 @@ use crate::regular;
 const MOST: u64 = 1 << 20;
 
 /// The files of a folder. What the operator is to know goes to the log.
-pub(crate) fn files(root: &Path) -> Result<Files, NoFolder> {
-    Ok(Files::new(root)?.on_trouble(report))
+///
+/// # Errors
+///
+/// There is no folder, or a file of the flags cannot be used.
+pub(crate) fn files(root: &Path, flags: &FileFlags) -> Result<Files, Box<dyn Error>> {
+    let files = Files::new(root)?.on_trouble(report);
+    Ok(files.types(types(flags.types.as_deref())?).show_hidden(flags.hidden).list_folders(!flags.no_listing))
 }
 
 fn report(trouble: &Trouble) {
@@ -30,7 +37,7 @@ fn report(trouble: &Trouble) {
 /// # Errors
 ///
 /// [`NoTypes`] when the file cannot be read, is larger than 1 MiB, or has a line that is not of that format.
-pub(crate) fn types(file: Option<&Path>) -> Result<Types, NoTypes> {
+fn types(file: Option<&Path>) -> Result<Types, NoTypes> {
     let mut types = Types::default();
     if let Some(file) = file {
         let no_types = |why| NoTypes { file: file.to_owned(), why };
@@ -51,7 +58,7 @@ fn read(file: &Path) -> io::Result<String> {
 
 /// A file of types cannot be used.
 #[derive(Debug)]
-pub(crate) struct NoTypes {
+struct NoTypes {
     file: PathBuf,
     why: Why,
 }
@@ -79,7 +86,7 @@ impl fmt::Display for NoTypes {
     }
 }
 
-impl std::error::Error for NoTypes {}
+impl Error for NoTypes {}
 
 #[cfg(test)]
 mod tests {

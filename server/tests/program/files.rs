@@ -16,6 +16,7 @@ on_each_transport! {
     a_file_that_may_not_be_read_is_404_and_reported,
     a_root_that_may_not_be_listed_serves_its_files,
     names_that_begin_with_a_dot_are_hidden_but_one,
+    a_folder_is_listed_unless_that_is_switched_off,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
     a_root_that_is_removed_is_404_until_it_is_back,
@@ -285,6 +286,16 @@ fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {
             assert_eq!(get(&server, target).status, status, "{target} {arguments:?}");
         }
     }
+}
+
+fn a_folder_is_listed_unless_that_is_switched_off(transport: &str) {
+    let site = TestSite::new();
+    let folder = path(site.folder.path());
+    let server = ServerProcess::on(transport, &[folder, "--no-listing=off"]);
+    assert_eq!(get(&server, "/sub/").status, "HTTP/1.1 200 OK");
+    let server = ServerProcess::on(transport, &[folder, "--no-listing"]);
+    get(&server, "/sub/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    assert_eq!(get(&server, "/sub/content.bin").status, "HTTP/1.1 200 OK");
 }
 
 fn a_file_that_may_not_be_read_is_404_and_reported(transport: &str) {

@@ -17,6 +17,7 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--record-mask-bodies",
         "--hidden",
         "--types",
+        "--no-listing",
         "--tls-cert",
         "--tls-key",
         "--self-signed",
@@ -212,9 +213,12 @@ fn a_flag_that_nobody_knows_is_refused() {
 
 #[test]
 fn what_is_for_files_is_refused_without_them() {
-    for (given, named) in
-        [(&["/srv"][..], "the folder /srv"), (&["--hidden"], "--hidden"), (&["--types", "/x"], "--types /x")]
-    {
+    for (given, named) in [
+        (&["/srv"][..], "the folder /srv"),
+        (&["--hidden"], "--hidden"),
+        (&["--types", "/x"], "--types /x"),
+        (&["--no-listing"], "--no-listing"),
+    ] {
         let output = run(&[&["serve", "--app", "echo"], given].concat());
         assert_eq!(output.status.code(), Some(2));
         let errors = text(&output.stderr);

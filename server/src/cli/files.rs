@@ -1,0 +1,62 @@
+//! The flags about files.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, ArgMatches};
+
+use super::from;
+use crate::parameters::switch;
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Files, with --app files")]
+pub(crate) struct FileFlags {
+    /// Serve names that begin with a dot as well; else only .well-known is, at the root
+    #[arg(
+        long,
+        env = "HTTPFSM_HIDDEN",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
+    pub(crate) hidden: bool,
+
+    /// Content types by extension, before those that the program knows: lines of a type and its extensions, as in
+    /// /etc/mime.types
+    #[arg(long, env = "HTTPFSM_TYPES", hide_env = true, value_name = "FILE")]
+    pub(crate) types: Option<PathBuf>,
+
+    /// Make no list of a folder without index.html: it is 404
+    #[arg(
+        long,
+        env = "HTTPFSM_NO_LISTING",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
+    pub(crate) no_listing: bool,
+}
+
+/// Of these arguments the first that is given and not switched off, with its value, and where it comes from.
+pub(super) fn given(serve: &ArgMatches) -> Option<String> {
+    let path = |name| serve.get_one::<PathBuf>(name).map(|path| path.display().to_string());
+    let is_on = |name| serve.get_one(name) == Some(&true);
+    let folder = || Some(("dir", format!("the folder {}", path("dir")?)));
+    let switch = |name: &'static str| is_on(name).then(|| (name, format!("--{}", name.replace('_', "-"))));
+    let file = |name: &'static str| Some((name, format!("--{} {}", name.replace('_', "-"), path(name)?)));
+    let given = folder()
+        .or_else(|| ["hidden", "no_listing"].into_iter().find_map(switch))
+        .or_else(|| ["types"].into_iter().find_map(file));
+    given.map(|(name, given)| from(serve, name, given))
+}

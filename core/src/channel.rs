@@ -464,6 +464,14 @@ impl Channel {
         self.parts.has_room()
     }
 
+    /// Whether the streamed response that runs has all the content that its Content-Length declares: only its
+    /// [`Input::Finish`] is to come, and what else is written is cut.
+    #[inline]
+    #[must_use]
+    pub fn content_is_whole(&self) -> bool {
+        self.parts.content_is_whole()
+    }
+
     /// What the channel waits for, once there is no output.
     #[must_use]
     pub fn waits_for(&self) -> Waits {

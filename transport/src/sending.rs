@@ -95,6 +95,10 @@ impl Sending {
             if !self.left.is_empty() {
                 self.hand_over(channel, now)?;
             }
+            if channel.content_is_whole() {
+                // What the source yields beyond is not sent, and whether it ever ends is of no matter.
+                return finish(channel, now, None);
+            }
             if self.left_elsewhere.is_some() && channel.room_for_bytes() {
                 if let Some(content) = self.left_elsewhere.take() {
                     channel.handle(now, Input::Write(Data::Elsewhere(content)))?;

@@ -166,6 +166,11 @@ impl Parts {
     }
 
     #[inline]
+    pub(super) fn content_is_whole(&self) -> bool {
+        self.sender.content_is_whole()
+    }
+
+    #[inline]
     pub(super) fn has_room(&self) -> bool {
         self.sender.has_room(self.compiled.high_water)
     }

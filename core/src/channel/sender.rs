@@ -132,6 +132,12 @@ impl Sender {
         self.owed != Owed::Nothing
     }
 
+    /// Everything that the Content-Length declares was written.
+    #[inline]
+    pub(super) fn content_is_whole(&self) -> bool {
+        self.owed == Owed::Length(0)
+    }
+
     /// What is owed, without the amount: for tests that compare situations.
     #[cfg(test)]
     pub(super) fn owed_roughly(&self) -> alloc::string::String {

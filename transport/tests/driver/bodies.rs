@@ -1,13 +1,14 @@
 //! Request bodies: read as they arrive or whole, with backpressure, and with the 100 that asks for them.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response};
+use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, Source};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::MemoryServer;
 
@@ -370,5 +371,46 @@ fn the_head_of_a_stream_leaves_when_the_body_is_given_up() {
         server.run();
         let head = client.take_text();
         assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Connection: close"), "{refuses}: {head}");
+    }
+}
+
+/// Five bytes, and something behind them.
+struct Hello {
+    is_over: bool,
+    behind: fn() -> Poll<Frame>,
+}
+
+impl Source for Hello {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Frame> {
+        let is_over = std::mem::replace(&mut self.is_over, true);
+        if is_over { (self.behind)() } else { Poll::Ready(Frame::Data("hello".into())) }
+    }
+
+    fn length(&self) -> Option<u64> {
+        Some(5)
+    }
+}
+
+/// What a source does behind the last byte of its length is its own affair.
+///
+/// Fails if it is polled for its end: a source that waits holds up the next request, one that goes on is polled for ever,
+/// and one that fails cuts a response that is whole.
+#[test]
+fn a_response_is_over_with_the_last_byte_of_its_length() {
+    let behind: [fn() -> Poll<Frame>; 4] = [
+        || Poll::Pending,
+        || Poll::Ready(Frame::Data("more".into())),
+        || Poll::Ready(Frame::Error(BodyFailure::source("too late"))),
+        || panic!("too late"),
+    ];
+    for behind in behind {
+        let mut server =
+            serve(move |_: Request| async move { Response::stream(Hello { is_over: false, behind }) });
+        let client = server.connect().unwrap();
+        client.send(GET.repeat(2));
+        server.run();
+        let responses = client.take_text();
+        assert_eq!(responses.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{responses}");
+        assert!(responses.ends_with("\r\n\r\nhello") && !client.is_ended(), "{responses}");
     }
 }

@@ -1,6 +1,6 @@
 //! A folder as a handler.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -79,6 +79,8 @@ impl Files {
             dot_names: DotNames::WellKnown,
             types: Types::default(),
             lists_folders: true,
+            single_page: None,
+            not_found: None,
             jobs: Jobs::default(),
             lists: Arc::new(Semaphore::new(LISTS)),
         })))
@@ -112,6 +114,23 @@ impl Files {
     #[must_use]
     pub fn list_folders(mut self, list: bool) -> Self {
         self.site().lists_folders = list;
+        self
+    }
+
+    /// For an application of a single page, whose script reads the path: the file, below the folder, is the response to
+    /// a request for a page that is missing, with 200. A request is for a page if its `Sec-Fetch-Mode` is `navigate`, or,
+    /// where it has none, its `Accept` names `text/html`; any other one gets 404, as that for a script does. `Vary` says
+    /// so.
+    #[must_use]
+    pub fn single_page(mut self, file: impl Into<PathBuf>) -> Self {
+        self.site().single_page = Some(file.into());
+        self
+    }
+
+    /// The file, below the folder, is the content of each 404. By default that is a sentence.
+    #[must_use]
+    pub fn not_found(mut self, file: impl Into<PathBuf>) -> Self {
+        self.site().not_found = Some(file.into());
         self
     }
 
@@ -207,8 +226,8 @@ struct List {
     request: Request,
 }
 
-/// A list. It counts until the response is taken or dropped.
-type Listed = (Response, SemaphoreGuardArc);
+/// A list, or what stands in for it. It counts until the response is taken or dropped.
+type Listed = (Begun, SemaphoreGuardArc);
 
 impl List {
     /// Waits for its turn and spawns the job that makes the list.
@@ -263,7 +282,10 @@ impl Future for FilesFuture {
                     Ok(job) => Stage::Listing(job),
                     Err(error) => Stage::ready(failure::response(&error)),
                 },
-                Stage::Listing(job) => return Pin::new(job).poll(cx).map(|(response, _)| response),
+                Stage::Listing(job) => match ready!(Pin::new(job).poll(cx)) {
+                    (Begun::Response(response), _) => return Poll::Ready(*response),
+                    (content, _) => Stage::Reserving(Box::pin(content.complete())),
+                },
             };
         }
     }

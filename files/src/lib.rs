@@ -30,6 +30,7 @@ mod hidden;
 mod jobs;
 mod listing;
 mod multipart;
+mod navigation;
 mod normalize;
 mod path;
 mod place;

@@ -50,6 +50,17 @@ impl From<Response> for Begun {
 }
 
 impl Begun {
+    /// With one more field.
+    pub(crate) fn with_field(self, name: &str, value: &str) -> Self {
+        match self {
+            Self::Response(response) => response.with_field(name, value).into(),
+            Self::Content(content) => {
+                let (response, content) = *content;
+                Self::Content(Box::new((response.with_field(name, value), content)))
+            }
+        }
+    }
+
     /// The response, when there is room for the first piece of its content; 503 if there is none within `room_timeout`.
     pub(crate) async fn complete(self) -> Response {
         let (response, content) = match self {
@@ -109,14 +120,39 @@ impl Representation<'_> {
         if let Some(range) = range {
             response = response.with_field("Content-Range", range);
         }
-        if request.method() == "HEAD" {
-            return Ok(response.with_body(source.into_stream()).into());
-        }
-        Ok(match source.read_whole()? {
-            FileBody::Whole(bytes) => response.with_body(bytes).into(),
-            FileBody::Pieces(content) => Begun::Content(Box::new((response, content))),
-        })
+        begin(request, response, source)
     }
+
+    /// All of it as the content of a response with another status. It has no validators, as it is no representation of what
+    /// was asked for. Blocks.
+    pub(crate) fn respond_with(
+        self,
+        status: Status,
+        request: &Request,
+        jobs: Jobs,
+    ) -> Result<Begun, Unreadable> {
+        let Self { file, metadata, path, kind } = self;
+        let content_type = match kind.content_type(&file) {
+            Ok(content_type) => content_type,
+            Err(error) => return Err(Unreadable { path, error }),
+        };
+        let response = Response::new(status)
+            .with_field("Content-Type", content_type)
+            .with_field("X-Content-Type-Options", "nosniff");
+        let source = FileContent::new(file, path, request.memory(), jobs).range(0..metadata.len());
+        begin(request, response, source)
+    }
+}
+
+/// The response with its content: all of it where that is small.
+fn begin(request: &Request, response: Response, source: FileContent) -> Result<Begun, Unreadable> {
+    if request.method() == "HEAD" {
+        return Ok(response.with_body(source.into_stream()).into());
+    }
+    Ok(match source.read_whole()? {
+        FileBody::Whole(bytes) => response.with_body(bytes).into(),
+        FileBody::Pieces(content) => Begun::Content(Box::new((response, content))),
+    })
 }
 
 impl Kind<'_> {

@@ -14,12 +14,13 @@ use httpfsm::status::Status;
 use crate::failure::{self, Unreadable};
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
-use crate::listing;
 use crate::path::{self, TargetPath};
 use crate::place::{self, Servable};
 use crate::representation::{Begun, CACHING, Kind, Representation, conditional_response};
 use crate::root::Root;
+use crate::trouble::Trouble;
 use crate::types::Types;
+use crate::{listing, navigation};
 
 /// The configuration of the file server.
 #[derive(Clone)]
@@ -30,6 +31,10 @@ pub(crate) struct Site {
     pub(crate) dot_names: DotNames,
     pub(crate) types: Types,
     pub(crate) lists_folders: bool,
+    /// The file, below the root, that stands in for a page that is missing.
+    pub(crate) single_page: Option<PathBuf>,
+    /// The file, below the root, that is the content of a 404.
+    pub(crate) not_found: Option<PathBuf>,
     pub(crate) jobs: Jobs,
     /// The lists that may be made now.
     pub(crate) lists: Arc<Semaphore>,
@@ -42,9 +47,9 @@ pub(crate) enum Found {
     List,
 }
 
-impl From<Response> for Found {
-    fn from(response: Response) -> Self {
-        Self::Response(response.into())
+impl From<Begun> for Found {
+    fn from(begun: Begun) -> Self {
+        Self::Response(begun)
     }
 }
 
@@ -55,29 +60,72 @@ impl Site {
     }
 
     /// The response that lists the folder; blocks.
-    pub(crate) fn list(&self, request: &Request) -> Response {
-        self.in_root(request, |root, target| {
-            self.page(root, request, target).map_err(self.unreadable(&target.to_path()))
+    pub(crate) fn list(&self, request: &Request) -> Begun {
+        self.in_root(request, |root, target| match self.page(root, request, target) {
+            Ok(page) => Ok(page.into()),
+            Err(error) => Err(self.unreadable(&target.to_path())(error)),
         })
     }
 
     /// Runs `work` with the root as it is now.
-    fn in_root<T: From<Response>>(
+    fn in_root<T: From<Begun>>(
         &self,
         request: &Request,
         work: impl FnOnce(&Dir, &TargetPath) -> Result<T, Unreadable>,
     ) -> T {
-        let reporter = &self.jobs.reporter;
+        let root = match self.root.open(&self.jobs.reporter) {
+            Ok(root) => root,
+            // The root reports by itself that it is missing.
+            Err(error) if place::is_hidden(&error) => return T::from(failure::response(&error).into()),
+            Err(error) => {
+                let unreadable = self.unreadable(Path::new(""))(error);
+                return T::from(unreadable.respond(&self.jobs.reporter).into());
+            }
+        };
         let target = TargetPath::decode(request.path())
             .and_then(|target| target.below(self.prefix.as_ref()?))
             .filter(|target| self.dot_names.show(target.names()));
-        let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()).into() };
-        match self.root.open(reporter) {
-            Ok(root) => work(&root, &target).unwrap_or_else(|unreadable| unreadable.respond(reporter).into()),
-            // The root reports by itself that it is missing.
-            Err(error) if place::is_hidden(&error) => failure::response(&error).into(),
-            Err(error) => self.unreadable(Path::new(""))(error).respond(reporter).into(),
+        let done = match target {
+            Some(target) => work(&root, &target),
+            None => Err(self.unreadable(Path::new(""))(ErrorKind::NotFound.into())),
+        };
+        done.unwrap_or_else(|unreadable| T::from(self.instead(&root, request, unreadable)))
+    }
+
+    /// The response in place of a file that cannot be sent.
+    fn instead(&self, root: &Dir, request: &Request, unreadable: Unreadable) -> Begun {
+        let response = unreadable.respond(&self.jobs.reporter);
+        if response.status != Status::NOT_FOUND {
+            return response.into();
         }
+        let page = self.single_page.as_deref().filter(|_| navigation::is_navigation(request.head()));
+        let begun = page
+            .and_then(|page| self.stand_in(root, page, |file| file.respond(request, self.jobs.clone())))
+            .or_else(|| {
+                self.stand_in(root, self.not_found.as_deref()?, |file| {
+                    file.respond_with(Status::NOT_FOUND, request, self.jobs.clone())
+                })
+            })
+            .unwrap_or_else(|| response.into());
+        match self.single_page {
+            Some(_) => begun.with_field("Vary", navigation::VARY),
+            None => begun,
+        }
+    }
+
+    /// The response made of a file that the operator has named, which is told if it cannot be sent.
+    fn stand_in(
+        &self,
+        root: &Dir,
+        path: &Path,
+        respond: impl FnOnce(Representation<'_>) -> Result<Begun, Unreadable>,
+    ) -> Option<Begun> {
+        let begun = match place::at(root, path, DotNames::All) {
+            Ok(Servable::File(file, metadata)) => respond(self.representation(path, file, metadata)),
+            Ok(Servable::Folder) => Err(self.unreadable(path)(ErrorKind::IsADirectory.into())),
+            Err(error) => Err(self.unreadable(path)(error)),
+        };
+        begun.map_err(|unreadable| self.jobs.reporter.report(&Trouble::Unreadable(unreadable))).ok()
     }
 
     fn find(&self, root: &Dir, request: &Request, target: &TargetPath) -> Result<Found, Unreadable> {
@@ -86,7 +134,7 @@ impl Site {
         match (at(&path)?, target.file_name()) {
             (Servable::File(file, metadata), Some(_)) => self.send(request, &path, file, metadata),
             (Servable::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
-            (Servable::Folder, Some(name)) => Ok(redirect(name, request.query()).into()),
+            (Servable::Folder, Some(name)) => Ok(Found::Response(redirect(name, request.query()).into())),
             (Servable::Folder, None) => {
                 let index = path.join("index.html");
                 let no_index = || {
@@ -128,9 +176,12 @@ impl Site {
         file: File,
         metadata: Metadata,
     ) -> Result<Found, Unreadable> {
-        let kind = Kind::Of(&self.types, path);
-        let representation = Representation { file, metadata, path: self.full_path(path), kind };
+        let representation = self.representation(path, file, metadata);
         representation.respond(request, self.jobs.clone()).map(Found::Response)
+    }
+
+    fn representation<'a>(&'a self, path: &'a Path, file: File, metadata: Metadata) -> Representation<'a> {
+        Representation { file, metadata, path: self.full_path(path), kind: Kind::Of(&self.types, path) }
     }
 
     fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {

@@ -9,3 +9,4 @@ mod memory;
 mod paths;
 mod ranges;
 mod site;
+mod stand_ins;

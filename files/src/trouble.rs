@@ -12,8 +12,9 @@ use crate::failure::Unreadable;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// A file or a folder is there and cannot be read. The response is 404 where access is denied, and 500 or 503
-    /// otherwise. This may come with each request.
+    /// A file or a folder is there and cannot be read: the response is 404 where access is denied, and 500 or 503
+    /// otherwise. Or a file is missing that is to [stand in](crate::Files::not_found) for others. This may come with each
+    /// request.
     Unreadable(Unreadable),
     /// The spawner has no thread to read files on. The response is 503, or is cut. This may come with each request.
     NoThread,

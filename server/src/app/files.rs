@@ -20,8 +20,29 @@ const MOST: u64 = 1 << 20;
 ///
 /// There is no folder, or a file of the flags cannot be used.
 pub(crate) fn files(root: &Path, flags: &FileFlags) -> Result<Files, Box<dyn Error>> {
-    let files = Files::new(root)?.on_trouble(report);
-    Ok(files.types(types(flags.types.as_deref())?).show_hidden(flags.hidden).list_folders(!flags.no_listing))
+    let mut files = Files::new(root)?
+        .on_trouble(report)
+        .types(types(flags.types.as_deref())?)
+        .show_hidden(flags.hidden)
+        .list_folders(!flags.no_listing);
+    if let Some(page) = &flags.spa {
+        is_below(page, files.root(), "--spa")?;
+        files = files.single_page(page);
+    }
+    if let Some(content) = &flags.not_found {
+        is_below(content, files.root(), "--not-found")?;
+        files = files.not_found(content);
+    }
+    Ok(files)
+}
+
+/// An error at the start is better than one with each request. Where links lead is judged with each, as they may change.
+fn is_below(file: &Path, root: &Path, flag: &str) -> Result<(), String> {
+    if file.is_relative() && root.join(file).is_file() {
+        return Ok(());
+    }
+    let (file, root) = (file.display(), root.display());
+    Err(format!("The file of {flag}, {file}, is to be a file in {root}, named as it is there."))
 }
 
 fn report(trouble: &Trouble) {

@@ -46,6 +46,15 @@ pub(crate) struct FileFlags {
         value_parser = switch
     )]
     pub(crate) no_listing: bool,
+
+    /// For an application of a single page: FILE, below DIR, with 200 in place of the 404 of a page. Scripts and images
+    /// that are missing are 404
+    #[arg(long, env = "HTTPFSM_SPA", hide_env = true, value_name = "FILE")]
+    pub(crate) spa: Option<PathBuf>,
+
+    /// The content of each 404: FILE, below DIR [default: a sentence]
+    #[arg(long, env = "HTTPFSM_NOT_FOUND", hide_env = true, value_name = "FILE")]
+    pub(crate) not_found: Option<PathBuf>,
 }
 
 /// Of these arguments the first that is given and not switched off, with its value, and where it comes from.
@@ -57,6 +66,6 @@ pub(super) fn given(serve: &ArgMatches) -> Option<String> {
     let file = |name: &'static str| Some((name, format!("--{} {}", name.replace('_', "-"), path(name)?)));
     let given = folder()
         .or_else(|| ["hidden", "no_listing"].into_iter().find_map(switch))
-        .or_else(|| ["types"].into_iter().find_map(file));
+        .or_else(|| ["types", "spa", "not_found"].into_iter().find_map(file));
     given.map(|(name, given)| from(serve, name, given))
 }

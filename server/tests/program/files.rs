@@ -17,6 +17,7 @@ on_each_transport! {
     a_root_that_may_not_be_listed_serves_its_files,
     names_that_begin_with_a_dot_are_hidden_but_one,
     a_folder_is_listed_unless_that_is_switched_off,
+    a_file_stands_in_for_what_is_missing,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
     a_root_that_is_removed_is_404_until_it_is_back,
@@ -296,6 +297,32 @@ fn a_folder_is_listed_unless_that_is_switched_off(transport: &str) {
     let server = ServerProcess::on(transport, &[folder, "--no-listing"]);
     get(&server, "/sub/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     assert_eq!(get(&server, "/sub/content.bin").status, "HTTP/1.1 200 OK");
+}
+
+fn a_file_stands_in_for_what_is_missing(transport: &str) {
+    let site = TestSite::new();
+    fs::write(site.folder.path().join("app.html"), "<p>app").expect("a file");
+    fs::write(site.folder.path().join("sub/404.txt"), "Lost?").expect("a file");
+    let folder = path(site.folder.path());
+    let server = ServerProcess::on(transport, &[folder, "--spa", "app.html", "--not-found=sub/404.txt"]);
+    let page = "GET /users/7 HTTP/1.1\r\nHost: a\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n";
+    server.exchange(page.as_bytes()).assert("HTTP/1.1 200 OK", "<p>app");
+    get(&server, "/users/7").assert("HTTP/1.1 404 Not Found", "Lost?");
+}
+
+#[test]
+fn a_file_that_is_to_stand_in_is_in_the_folder() {
+    let site = TestSite::new();
+    let folder = path(site.folder.path());
+    let absolute = site.file();
+    for (flag, file) in [("--spa", "missing.html"), ("--not-found", "sub"), ("--spa", path(&absolute))] {
+        let output = run(&["serve", folder, "--port", "0", flag, file]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        let message =
+            format!("The file of {flag}, {file}, is to be a file in {folder}, named as it is there.");
+        assert!(errors.contains(&message), "{errors}");
+    }
 }
 
 fn a_file_that_may_not_be_read_is_404_and_reported(transport: &str) {

@@ -18,6 +18,8 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--hidden",
         "--types",
         "--no-listing",
+        "--spa",
+        "--not-found",
         "--tls-cert",
         "--tls-key",
         "--self-signed",
@@ -218,6 +220,8 @@ fn what_is_for_files_is_refused_without_them() {
         (&["--hidden"], "--hidden"),
         (&["--types", "/x"], "--types /x"),
         (&["--no-listing"], "--no-listing"),
+        (&["--spa", "x.html"], "--spa x.html"),
+        (&["--not-found", "x.html"], "--not-found x.html"),
     ] {
         let output = run(&[&["serve", "--app", "echo"], given].concat());
         assert_eq!(output.status.code(), Some(2));

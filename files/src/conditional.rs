@@ -9,6 +9,7 @@ use httpdate::{fmt_http_date, parse_http_date};
 use httpfsm::handler::Response;
 use httpfsm::request::RequestRef;
 
+use crate::coding::Coding;
 use crate::ranges::{self, Selection};
 
 /// What distinguishes one state of a content from the next: an entity tag and a date (RFC 9110 section 8.8), by which
@@ -92,6 +93,15 @@ impl Validators {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         Self { etag: Some(format!("W/\"{:x}\"", hasher.finish())), modified: None, is_settled: false }
+    }
+
+    /// Those of the same content in a coding: each has tags of its own (RFC 9110 section 8.8.3.3).
+    pub(crate) fn coded(mut self, coding: Coding) -> Self {
+        if let Some(etag) = self.etag.as_mut().filter(|etag| etag.ends_with('"')) {
+            etag.pop();
+            *etag += &format!("-{}\"", coding.name());
+        }
+        self
     }
 
     /// Adds the fields to a response: `ETag` and `Last-Modified`, as far as there are any.

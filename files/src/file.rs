@@ -50,7 +50,8 @@ pub async fn file(request: Request, path: impl Into<PathBuf>) -> Response {
             Err(error) => return Err(Unreadable { path, error }),
         };
         let (types, name) = (Types::default(), path.clone());
-        Representation { file, metadata, path, kind: Kind::Of(&types, &name) }.respond(request, jobs)
+        let kind = Kind::Of(&types, &name);
+        Representation { file, metadata, path, kind, coded: None }.respond(request, jobs)
     })
     .await
 }
@@ -72,7 +73,7 @@ pub async fn opened(request: Request, file: File, content_type: impl Into<Cow<'s
     respond(request, move |request, jobs| {
         let path = PathBuf::from("an open file");
         match file.metadata() {
-            Ok(metadata) => Representation { file, metadata, path, kind }.respond(request, jobs),
+            Ok(metadata) => Representation { file, metadata, path, kind, coded: None }.respond(request, jobs),
             Err(error) => Err(Unreadable { path, error }),
         }
     })

@@ -79,6 +79,7 @@ impl Files {
             dot_names: DotNames::WellKnown,
             types: Types::default(),
             lists_folders: true,
+            precompressed: false,
             single_page: None,
             not_found: None,
             jobs: Jobs::default(),
@@ -114,6 +115,16 @@ impl Files {
     #[must_use]
     pub fn list_folders(mut self, list: bool) -> Self {
         self.site().lists_folders = list;
+        self
+    }
+
+    /// Whether a file `a.js.br`, `a.js.zst` or `a.js.gz` is sent in place of `a.js` to a client that accepts its coding
+    /// (RFC 9110 section 12.5.3), with the type of `a.js`, tags of its own, and ranges of its own bytes. The default is
+    /// `false`. Nobody looks whether the two files have the same content. Each response of a file then has
+    /// `Vary: Accept-Encoding`, and a client that refuses `a.js` itself (`identity;q=0`) gets 406 where no other is there.
+    #[must_use]
+    pub fn precompressed(mut self, send: bool) -> Self {
+        self.site().precompressed = send;
         self
     }
 

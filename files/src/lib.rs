@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod coding;
 mod conditional;
 mod content;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use httpfsm::handler::{NoRoom, Request, Response};
 use httpfsm::status::Status;
 
+use crate::coding::Coding;
 use crate::conditional::{PreconditionOutcome, Validators};
 use crate::failure::{self, Unreadable};
 use crate::jobs::Jobs;
@@ -27,6 +28,17 @@ pub(crate) struct Representation<'a> {
     /// The path of the file, for the operator.
     pub(crate) path: PathBuf,
     pub(crate) kind: Kind<'a>,
+    /// What is sent in its place.
+    pub(crate) coded: Option<Coded>,
+}
+
+/// The same content in a content coding, from a file of its own.
+pub(crate) struct Coded {
+    pub(crate) coding: Coding,
+    pub(crate) file: File,
+    pub(crate) metadata: Metadata,
+    /// The path of this file, for the operator.
+    pub(crate) path: PathBuf,
 }
 
 /// The type of the content.
@@ -77,24 +89,33 @@ impl Begun {
 impl Representation<'_> {
     /// The response to GET or HEAD, with its preconditions and ranges; to another method, all of the content. Blocks.
     pub(crate) fn respond(self, request: &Request, jobs: Jobs) -> Result<Begun, Unreadable> {
-        let Self { file, metadata, path, kind } = self;
-        let validators = Validators::at(&metadata, SystemTime::now());
+        let Self { file, metadata, path, kind, coded } = self;
+        let sent = coded.as_ref().map_or(&metadata, |coded| &coded.metadata);
+        let mut validators = Validators::at(sent, SystemTime::now());
+        if let Some(coded) = &coded {
+            validators = validators.coded(coded.coding);
+        }
         if let Some(response) = conditional_response(request, &validators) {
             return Ok(response.into());
         }
-        let length = metadata.len();
-        // Range is defined for GET alone (RFC 9110 section 14.2).
-        let selection = match request.method() {
-            "GET" => validators.select(request.head(), length),
-            _ => Selection::Whole,
+        let length = sent.len();
+        let selection = match select(request, &validators, length) {
+            Selection::Unsatisfiable => return Ok(unsatisfiable(length).into()),
+            // `Content-Encoding` would say of `multipart/byteranges` that all of it is coded, and the parts alone are.
+            Selection::Several(_) if coded.is_some() => Selection::Whole,
+            selection => selection,
         };
         let content_type = match kind.content_type(&file) {
             Ok(content_type) => content_type,
             Err(error) => return Err(Unreadable { path, error }),
         };
+        let coding = coded.as_ref().map(|coded| coded.coding);
+        let (file, path) = coded.map_or((file, path), |coded| (coded.file, coded.path));
         let source = FileContent::new(file, path, request.memory(), jobs);
         let (status, source, content_type, range) = match selection {
-            Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
+            Selection::Whole | Selection::Unsatisfiable => {
+                (Status::OK, source.range(0..length), content_type, None)
+            }
             Selection::One(range) => {
                 let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
                 (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(content_range))
@@ -102,12 +123,6 @@ impl Representation<'_> {
             Selection::Several(ranges) => {
                 let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
                 (Status::PARTIAL_CONTENT, source, content_type, None)
-            }
-            Selection::Unsatisfiable => {
-                return Ok(Response::text("The file is shorter than that.\n")
-                    .with_status(Status::RANGE_NOT_SATISFIABLE)
-                    .with_field("Content-Range", format!("bytes */{length}"))
-                    .into());
             }
         };
         let mut response = validators
@@ -117,6 +132,9 @@ impl Representation<'_> {
             // A browser must not guess another type.
             .with_field("X-Content-Type-Options", "nosniff")
             .with_field("Accept-Ranges", "bytes");
+        if let Some(coding) = coding {
+            response = response.with_field("Content-Encoding", coding.name());
+        }
         if let Some(range) = range {
             response = response.with_field("Content-Range", range);
         }
@@ -131,7 +149,7 @@ impl Representation<'_> {
         request: &Request,
         jobs: Jobs,
     ) -> Result<Begun, Unreadable> {
-        let Self { file, metadata, path, kind } = self;
+        let Self { file, metadata, path, kind, .. } = self;
         let content_type = match kind.content_type(&file) {
             Ok(content_type) => content_type,
             Err(error) => return Err(Unreadable { path, error }),
@@ -142,6 +160,20 @@ impl Representation<'_> {
         let source = FileContent::new(file, path, request.memory(), jobs).range(0..metadata.len());
         begin(request, response, source)
     }
+}
+
+/// Range is defined for GET alone (RFC 9110 section 14.2).
+fn select(request: &Request, validators: &Validators, length: u64) -> Selection {
+    match request.method() {
+        "GET" => validators.select(request.head(), length),
+        _ => Selection::Whole,
+    }
+}
+
+fn unsatisfiable(length: u64) -> Response {
+    Response::text("The file is shorter than that.\n")
+        .with_status(Status::RANGE_NOT_SATISFIABLE)
+        .with_field("Content-Range", format!("bytes */{length}"))
 }
 
 /// The response with its content: all of it where that is small.

@@ -11,12 +11,13 @@ use cap_std::fs::Dir;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 
+use crate::coding::{Acceptable, Coding};
 use crate::failure::{self, Unreadable};
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
 use crate::path::{self, TargetPath};
 use crate::place::{self, Servable};
-use crate::representation::{Begun, CACHING, Kind, Representation, conditional_response};
+use crate::representation::{Begun, CACHING, Coded, Kind, Representation, conditional_response};
 use crate::root::Root;
 use crate::trouble::Trouble;
 use crate::types::Types;
@@ -31,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) dot_names: DotNames,
     pub(crate) types: Types,
     pub(crate) lists_folders: bool,
+    /// Whether files beside a file may be sent in its place that hold the same in a content coding.
+    pub(crate) precompressed: bool,
     /// The file, below the root, that stands in for a page that is missing.
     pub(crate) single_page: Option<PathBuf>,
     /// The file, below the root, that is the content of a 404.
@@ -100,7 +103,7 @@ impl Site {
         }
         let page = self.single_page.as_deref().filter(|_| navigation::is_navigation(request.head()));
         let begun = page
-            .and_then(|page| self.stand_in(root, page, |file| file.respond(request, self.jobs.clone())))
+            .and_then(|page| self.stand_in(root, page, |file| self.negotiate(root, request, page, file)))
             .or_else(|| {
                 self.stand_in(root, self.not_found.as_deref()?, |file| {
                     file.respond_with(Status::NOT_FOUND, request, self.jobs.clone())
@@ -132,7 +135,7 @@ impl Site {
         let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
         let path = target.to_path();
         match (at(&path)?, target.file_name()) {
-            (Servable::File(file, metadata), Some(_)) => self.send(request, &path, file, metadata),
+            (Servable::File(file, metadata), Some(_)) => self.send(root, request, &path, file, metadata),
             (Servable::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
             (Servable::Folder, Some(name)) => Ok(Found::Response(redirect(name, request.query()).into())),
             (Servable::Folder, None) => {
@@ -145,7 +148,7 @@ impl Site {
                     }
                 };
                 match at(&index) {
-                    Ok(Servable::File(file, metadata)) => self.send(request, &index, file, metadata),
+                    Ok(Servable::File(file, metadata)) => self.send(root, request, &index, file, metadata),
                     Ok(Servable::Folder) => no_index(),
                     // As in nginx, a folder whose index may not be read is refused. An index that is a broken or
                     // looping link, or a link out of the root or to a hidden name, counts as missing.
@@ -171,17 +174,62 @@ impl Site {
 
     fn send(
         &self,
+        root: &Dir,
         request: &Request,
         path: &Path,
         file: File,
         metadata: Metadata,
     ) -> Result<Found, Unreadable> {
         let representation = self.representation(path, file, metadata);
-        representation.respond(request, self.jobs.clone()).map(Found::Response)
+        self.negotiate(root, request, path, representation).map(Found::Response)
+    }
+
+    /// The response in the content coding that the request prefers of those that are there.
+    fn negotiate(
+        &self,
+        root: &Dir,
+        request: &Request,
+        path: &Path,
+        mut representation: Representation<'_>,
+    ) -> Result<Begun, Unreadable> {
+        if !self.precompressed {
+            return representation.respond(request, self.jobs.clone());
+        }
+        let acceptable = Acceptable::of(request.head());
+        for coding in acceptable.codings {
+            representation.coded = self.coded(root, path, coding)?;
+            if representation.coded.is_some() {
+                break;
+            }
+        }
+        let begun = if representation.coded.is_some() || acceptable.identity {
+            representation.respond(request, self.jobs.clone())?
+        } else {
+            let text = "The file is there in no coding that the request accepts.\n";
+            Response::text(text).with_status(Status::NOT_ACCEPTABLE).into()
+        };
+        // Also where no other file is there yet.
+        Ok(begun.with_field("Vary", "Accept-Encoding"))
+    }
+
+    /// The file that holds the same in a content coding.
+    fn coded(&self, root: &Dir, path: &Path, coding: Coding) -> Result<Option<Coded>, Unreadable> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(coding.extension());
+        let name = Path::new(&name);
+        match place::at(root, name, self.dot_names) {
+            Ok(Servable::File(file, metadata)) => {
+                Ok(Some(Coded { coding, file, metadata, path: self.full_path(name) }))
+            }
+            Ok(Servable::Folder) => Ok(None),
+            Err(error) if place::is_hidden(&error) => Ok(None),
+            Err(error) => Err(self.unreadable(name)(error)),
+        }
     }
 
     fn representation<'a>(&'a self, path: &'a Path, file: File, metadata: Metadata) -> Representation<'a> {
-        Representation { file, metadata, path: self.full_path(path), kind: Kind::Of(&self.types, path) }
+        let kind = Kind::Of(&self.types, path);
+        Representation { file, metadata, path: self.full_path(path), kind, coded: None }
     }
 
     fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {

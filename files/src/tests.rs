@@ -1,6 +1,7 @@
 //! The application as a client sees it.
 
 mod caching;
+mod codings;
 mod content;
 mod folders;
 mod jobs;

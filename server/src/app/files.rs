@@ -24,7 +24,8 @@ pub(crate) fn files(root: &Path, flags: &FileFlags) -> Result<Files, Box<dyn Err
         .on_trouble(report)
         .types(types(flags.types.as_deref())?)
         .show_hidden(flags.hidden)
-        .list_folders(!flags.no_listing);
+        .list_folders(!flags.no_listing)
+        .precompressed(flags.precompressed);
     if let Some(page) = &flags.spa {
         is_below(page, files.root(), "--spa")?;
         files = files.single_page(page);

@@ -47,6 +47,22 @@ pub(crate) struct FileFlags {
     )]
     pub(crate) no_listing: bool,
 
+    /// Send FILE.br, FILE.zst or FILE.gz in place of FILE to who accepts it; whether they hold the same, nobody looks
+    #[arg(
+        long,
+        env = "HTTPFSM_PRECOMPRESSED",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
+    pub(crate) precompressed: bool,
+
     /// For an application of a single page: FILE, below DIR, with 200 in place of the 404 of a page. Scripts and images
     /// that are missing are 404
     #[arg(long, env = "HTTPFSM_SPA", hide_env = true, value_name = "FILE")]
@@ -65,7 +81,7 @@ pub(super) fn given(serve: &ArgMatches) -> Option<String> {
     let switch = |name: &'static str| is_on(name).then(|| (name, format!("--{}", name.replace('_', "-"))));
     let file = |name: &'static str| Some((name, format!("--{} {}", name.replace('_', "-"), path(name)?)));
     let given = folder()
-        .or_else(|| ["hidden", "no_listing"].into_iter().find_map(switch))
+        .or_else(|| ["hidden", "no_listing", "precompressed"].into_iter().find_map(switch))
         .or_else(|| ["types", "spa", "not_found"].into_iter().find_map(file));
     given.map(|(name, given)| from(serve, name, given))
 }

@@ -18,6 +18,7 @@ on_each_transport! {
     names_that_begin_with_a_dot_are_hidden_but_one,
     a_folder_is_listed_unless_that_is_switched_off,
     a_file_stands_in_for_what_is_missing,
+    what_is_compressed_already_is_sent_to_who_accepts_it,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
     a_root_that_is_removed_is_404_until_it_is_back,
@@ -308,6 +309,19 @@ fn a_file_stands_in_for_what_is_missing(transport: &str) {
     let page = "GET /users/7 HTTP/1.1\r\nHost: a\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n";
     server.exchange(page.as_bytes()).assert("HTTP/1.1 200 OK", "<p>app");
     get(&server, "/users/7").assert("HTTP/1.1 404 Not Found", "Lost?");
+}
+
+fn what_is_compressed_already_is_sent_to_who_accepts_it(transport: &str) {
+    let site = TestSite::new();
+    fs::write(site.folder.path().join("sub/content.bin.zst"), "compressed").expect("a file");
+    let folder = path(site.folder.path());
+    let request = "GET /sub/content.bin HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, zstd\r\nConnection: close\r\n\r\n";
+    for (flag, is_coded) in [("--precompressed", true), ("--precompressed=off", false)] {
+        let response = ServerProcess::on(transport, &[folder, flag]).exchange(request.as_bytes());
+        assert_eq!(response.status, "HTTP/1.1 200 OK");
+        assert_eq!(response.content == b"compressed", is_coded, "{flag}");
+        assert_eq!(response.field("content-encoding"), is_coded.then_some("zstd"), "{flag}");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--hidden",
         "--types",
         "--no-listing",
+        "--precompressed",
         "--spa",
         "--not-found",
         "--tls-cert",
@@ -220,6 +221,7 @@ fn what_is_for_files_is_refused_without_them() {
         (&["--hidden"], "--hidden"),
         (&["--types", "/x"], "--types /x"),
         (&["--no-listing"], "--no-listing"),
+        (&["--precompressed"], "--precompressed"),
         (&["--spa", "x.html"], "--spa x.html"),
         (&["--not-found", "x.html"], "--not-found x.html"),
     ] {

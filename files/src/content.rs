@@ -4,9 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rustix::buffer::spare_capacity;
-use rustix::io::{Errno, pread};
-
+use crate::at_once::{Reads, read_at};
 use crate::types::Types;
 
 /// Bytes at the beginning of a file that are examined.
@@ -21,11 +19,11 @@ const BEGINNING: usize = 512;
 /// # Errors
 ///
 /// Those of reading.
-pub(crate) fn content_type(types: &Types, path: &Path, file: &File) -> io::Result<String> {
+pub(crate) fn content_type(types: &Types, path: &Path, file: &File, reads: Reads) -> io::Result<String> {
     match types.of(path) {
         Some(kind) if is_utf8(&kind) => Ok(format!("{kind}; charset=utf-8")),
         Some(kind) => Ok(kind.into()),
-        None if is_text(&beginning(file)?) => Ok("text/plain; charset=utf-8".to_owned()),
+        None if is_text(&beginning(file, reads)?) => Ok("text/plain; charset=utf-8".to_owned()),
         None => Ok("application/octet-stream".to_owned()),
     }
 }
@@ -37,13 +35,16 @@ fn is_utf8(kind: &str) -> bool {
     matches!(kind, "text/plain" | "text/vtt")
 }
 
-fn beginning(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(BEGINNING);
+fn beginning(file: &File, reads: Reads) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; BEGINNING];
     loop {
-        match pread(file, spare_capacity(&mut bytes), 0) {
-            Ok(_) => return Ok(bytes),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        match read_at(file, &mut bytes, 0, reads) {
+            Ok(read) => {
+                bytes.truncate(read);
+                return Ok(bytes);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -61,12 +62,12 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
-    use super::{BEGINNING, Types, content_type, is_text};
+    use super::{BEGINNING, Reads, Types, content_type, is_text};
 
     fn of(name: &str, content: &[u8]) -> String {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        content_type(&Types::default(), Path::new(name), &file).unwrap()
+        content_type(&Types::default(), Path::new(name), &file, Reads::Waiting).unwrap()
     }
 
     #[test]

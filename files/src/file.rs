@@ -17,7 +17,7 @@ use crate::hidden::DotNames;
 use crate::jobs::Jobs;
 use crate::listing as page;
 use crate::path::TargetPath;
-use crate::representation::{Begun, Kind, Representation};
+use crate::representation::{Begun, Kind, Reading, Representation};
 use crate::source::FileContent;
 use crate::types::Types;
 
@@ -51,7 +51,8 @@ pub async fn file(request: Request, path: impl Into<PathBuf>) -> Response {
         };
         let (types, name) = (Types::default(), path.clone());
         let kind = Kind::Of(&types, &name);
-        Representation { file, metadata, path, kind, coded: None }.respond(request, jobs)
+        Representation { file, metadata, path, kind, coded: None, reading: Reading::IN_JOBS }
+            .respond(request, jobs)
     })
     .await
 }
@@ -73,7 +74,10 @@ pub async fn opened(request: Request, file: File, content_type: impl Into<Cow<'s
     respond(request, move |request, jobs| {
         let path = PathBuf::from("an open file");
         match file.metadata() {
-            Ok(metadata) => Representation { file, metadata, path, kind, coded: None }.respond(request, jobs),
+            Ok(metadata) => {
+                let reading = Reading::IN_JOBS;
+                Representation { file, metadata, path, kind, coded: None, reading }.respond(request, jobs)
+            }
             Err(error) => Err(Unreadable { path, error }),
         }
     })

@@ -9,8 +9,9 @@ use std::{fmt, io};
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{Job, Spawner};
+use httpfsm_transport::{DiskWait, Job, Spawner};
 
+use crate::at_once::SlowDevices;
 use crate::failure;
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
@@ -40,8 +41,9 @@ pub(crate) const LISTS: usize = 4;
 /// anything that is neither a file nor a folder, and links that are absolute or lead out of the root or to one of these.
 /// The root is a path, which is resolved anew for each request, so it may be replaced, as a link may be.
 ///
-/// All work on files runs in jobs on the threads of the server: one for a small file, two for a list. A file for which the
-/// server has no room is a 503.
+/// What the system has in memory is responded to at once, and a large file is sent by the system itself, where the
+/// connection is a socket without a layer. All other work on files runs in jobs on the threads of the server: one for a small
+/// file, two for a list. A file for which the server has no room is a 503.
 ///
 /// A clone serves the same folder, and shares the bound on lists that are made at once.
 ///
@@ -82,6 +84,8 @@ impl Files {
             precompressed: false,
             single_page: None,
             not_found: None,
+            disk: DiskWait::Never,
+            slow_devices: SlowDevices::default(),
             jobs: Jobs::default(),
             lists: Arc::new(Semaphore::new(LISTS)),
         })))
@@ -115,6 +119,15 @@ impl Files {
     #[must_use]
     pub fn list_folders(mut self, list: bool) -> Self {
         self.site().lists_folders = list;
+        self
+    }
+
+    /// Whether a thread that serves connections may wait for a disk. By default none does: what is not in memory is read by
+    /// jobs, and so is all of a file system that cannot say what it has there (overlayfs, tmpfs). [`DiskWait::May`] saves the
+    /// jobs, as nginx does: for files that are nearly always in memory.
+    #[must_use]
+    pub fn disk(mut self, disk: DiskWait) -> Self {
+        self.site().disk = disk;
         self
     }
 
@@ -281,7 +294,11 @@ impl Future for FilesFuture {
                 }
                 Stage::Asked { site, request } => {
                     let Some(request) = request.take() else { return Poll::Pending };
-                    Stage::find(Arc::clone(site), request)
+                    match site.respond_at_once(&request) {
+                        Some(Begun::Response(response)) => return Poll::Ready(*response),
+                        Some(content) => Stage::Reserving(Box::pin(content.complete())),
+                        None => Stage::find(Arc::clone(site), request),
+                    }
                 }
                 Stage::Finding(job) => match ready!(Pin::new(job).poll(cx)) {
                     FirstFound::Response(Begun::Response(response)) => return Poll::Ready(*response),

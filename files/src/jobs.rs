@@ -16,6 +16,12 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
+    /// The same for where no server is known, now that one is.
+    pub(crate) fn of_server(&self) -> Self {
+        let spawner = self.spawner.clone().or_else(server_spawner);
+        Self { spawner, reporter: self.reporter.clone() }
+    }
+
     /// # Errors
     ///
     /// The spawner has no thread, for the moment; that is reported.

@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod at_once;
 mod coding;
 mod conditional;
 mod content;
@@ -49,6 +50,7 @@ pub use conditional::{PreconditionOutcome, Validators};
 pub use failure::Unreadable;
 pub use file::{file, file_range, listing, opened};
 pub use files::{Files, FilesFuture};
+pub use httpfsm_transport::DiskWait;
 pub use ranges::Selection;
 pub use root::NoFolder;
 pub use trouble::Trouble;

@@ -8,13 +8,15 @@ use std::time::SystemTime;
 
 use httpfsm::handler::{NoRoom, Request, Response};
 use httpfsm::status::Status;
+use httpfsm_transport::DiskWait;
 
+use crate::at_once::Reads;
 use crate::coding::Coding;
 use crate::conditional::{PreconditionOutcome, Validators};
 use crate::failure::{self, Unreadable};
 use crate::jobs::Jobs;
 use crate::ranges::Selection;
-use crate::source::{FileBody, FileContent};
+use crate::source::{FileBody, FileContent, SMALL};
 use crate::types::Types;
 use crate::{content, multipart};
 
@@ -30,6 +32,7 @@ pub(crate) struct Representation<'a> {
     pub(crate) kind: Kind<'a>,
     /// What is sent in its place.
     pub(crate) coded: Option<Coded>,
+    pub(crate) reading: Reading,
 }
 
 /// The same content in a content coding, from a file of its own.
@@ -39,6 +42,21 @@ pub(crate) struct Coded {
     pub(crate) metadata: Metadata,
     /// The path of this file, for the operator.
     pub(crate) path: PathBuf,
+}
+
+/// How the content is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    /// By whoever finds the response, and up to how many bytes.
+    pub(crate) now: Reads,
+    pub(crate) most: u64,
+    /// While it is sent.
+    pub(crate) later: DiskWait,
+}
+
+impl Reading {
+    /// In a job, and by a transport that does not wait for a disk.
+    pub(crate) const IN_JOBS: Self = Self { now: Reads::Waiting, most: SMALL, later: DiskWait::Never };
 }
 
 /// The type of the content.
@@ -89,7 +107,7 @@ impl Begun {
 impl Representation<'_> {
     /// The response to GET or HEAD, with its preconditions and ranges; to another method, all of the content. Blocks.
     pub(crate) fn respond(self, request: &Request, jobs: Jobs) -> Result<Begun, Unreadable> {
-        let Self { file, metadata, path, kind, coded } = self;
+        let Self { file, metadata, path, kind, coded, reading } = self;
         let sent = coded.as_ref().map_or(&metadata, |coded| &coded.metadata);
         let mut validators = Validators::at(sent, SystemTime::now());
         if let Some(coded) = &coded {
@@ -105,13 +123,13 @@ impl Representation<'_> {
             Selection::Several(_) if coded.is_some() => Selection::Whole,
             selection => selection,
         };
-        let content_type = match kind.content_type(&file) {
+        let content_type = match kind.content_type(&file, reading.now) {
             Ok(content_type) => content_type,
             Err(error) => return Err(Unreadable { path, error }),
         };
         let coding = coded.as_ref().map(|coded| coded.coding);
         let (file, path) = coded.map_or((file, path), |coded| (coded.file, coded.path));
-        let source = FileContent::new(file, path, request.memory(), jobs);
+        let source = FileContent::new(file, path, request.memory(), jobs).disk(reading.later);
         let (status, source, content_type, range) = match selection {
             Selection::Whole | Selection::Unsatisfiable => {
                 (Status::OK, source.range(0..length), content_type, None)
@@ -138,7 +156,7 @@ impl Representation<'_> {
         if let Some(range) = range {
             response = response.with_field("Content-Range", range);
         }
-        begin(request, response, source)
+        begin(request, response, source, reading)
     }
 
     /// All of it as the content of a response with another status. It has no validators, as it is no representation of what
@@ -149,16 +167,17 @@ impl Representation<'_> {
         request: &Request,
         jobs: Jobs,
     ) -> Result<Begun, Unreadable> {
-        let Self { file, metadata, path, kind, .. } = self;
-        let content_type = match kind.content_type(&file) {
+        let Self { file, metadata, path, kind, reading, .. } = self;
+        let content_type = match kind.content_type(&file, reading.now) {
             Ok(content_type) => content_type,
             Err(error) => return Err(Unreadable { path, error }),
         };
         let response = Response::new(status)
             .with_field("Content-Type", content_type)
             .with_field("X-Content-Type-Options", "nosniff");
-        let source = FileContent::new(file, path, request.memory(), jobs).range(0..metadata.len());
-        begin(request, response, source)
+        let source =
+            FileContent::new(file, path, request.memory(), jobs).disk(reading.later).range(0..metadata.len());
+        begin(request, response, source, reading)
     }
 }
 
@@ -177,21 +196,26 @@ fn unsatisfiable(length: u64) -> Response {
 }
 
 /// The response with its content: all of it where that is small.
-fn begin(request: &Request, response: Response, source: FileContent) -> Result<Begun, Unreadable> {
+fn begin(
+    request: &Request,
+    response: Response,
+    source: FileContent,
+    reading: Reading,
+) -> Result<Begun, Unreadable> {
     if request.method() == "HEAD" {
         return Ok(response.with_body(source.into_stream()).into());
     }
-    Ok(match source.read_whole()? {
+    Ok(match source.read_whole(reading.now, reading.most)? {
         FileBody::Whole(bytes) => response.with_body(bytes).into(),
         FileBody::Pieces(content) => Begun::Content(Box::new((response, content))),
     })
 }
 
 impl Kind<'_> {
-    fn content_type(self, file: &File) -> io::Result<String> {
+    fn content_type(self, file: &File, reads: Reads) -> io::Result<String> {
         match self {
             Self::Known(kind) => Ok(kind.into_owned()),
-            Self::Of(types, name) => content::content_type(types, name, file),
+            Self::Of(types, name) => content::content_type(types, name, file, reads),
         }
     }
 }

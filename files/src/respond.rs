@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,15 +11,18 @@ use async_lock::Semaphore;
 use cap_std::fs::Dir;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
+use httpfsm_transport::DiskWait;
 
+use crate::at_once::{self, Reads, SlowDevices};
 use crate::coding::{Acceptable, Coding};
 use crate::failure::{self, Unreadable};
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
 use crate::path::{self, TargetPath};
 use crate::place::{self, Servable};
-use crate::representation::{Begun, CACHING, Coded, Kind, Representation, conditional_response};
+use crate::representation::{Begun, CACHING, Coded, Kind, Reading, Representation, conditional_response};
 use crate::root::Root;
+use crate::source::{AT_ONCE, SMALL};
 use crate::trouble::Trouble;
 use crate::types::Types;
 use crate::{listing, navigation};
@@ -38,6 +42,9 @@ pub(crate) struct Site {
     pub(crate) single_page: Option<PathBuf>,
     /// The file, below the root, that is the content of a 404.
     pub(crate) not_found: Option<PathBuf>,
+    /// Whether threads that serve sockets may wait for a disk.
+    pub(crate) disk: DiskWait,
+    pub(crate) slow_devices: SlowDevices,
     pub(crate) jobs: Jobs,
     /// The lists that may be made now.
     pub(crate) lists: Arc<Semaphore>,
@@ -57,6 +64,41 @@ impl From<Begun> for Found {
 }
 
 impl Site {
+    /// The response to GET or HEAD where the system has all that it needs in memory; `None`: a job finds it.
+    pub(crate) fn respond_at_once(&self, request: &Request) -> Option<Begun> {
+        if self.precompressed {
+            // Which files are beside it a job finds.
+            return None;
+        }
+        let target = self.target(request)?;
+        let mut path = target.to_path();
+        if target.file_name().is_none() {
+            path.push("index.html");
+        }
+        let may_wait = self.disk == DiskWait::May;
+        let (file, metadata) = at_once::open(self.root.path(), &path, may_wait)?;
+        let device = metadata.dev();
+        if !may_wait && self.slow_devices.has(device) {
+            return None;
+        }
+        let (kind, full_path) = (Kind::Of(&self.types, &path), self.full_path(&path));
+        let now = if may_wait { Reads::Waiting } else { Reads::AtOnce };
+        let reading = Reading { now, most: AT_ONCE, later: self.disk };
+        let begun = Representation { file, metadata, path: full_path, kind, coded: None, reading }
+            .respond(request, self.jobs.clone());
+        if matches!(&begun, Err(failed) if failed.error.kind() == ErrorKind::Unsupported) {
+            self.slow_devices.note(device);
+        }
+        begun.ok()
+    }
+
+    /// What is asked for, if it may be.
+    fn target(&self, request: &Request) -> Option<TargetPath> {
+        TargetPath::decode(request.path())
+            .and_then(|target| target.below(self.prefix.as_ref()?))
+            .filter(|target| self.dot_names.show(target.names()))
+    }
+
     /// What there is for GET or HEAD; blocks.
     pub(crate) fn respond(&self, request: &Request) -> Found {
         self.in_root(request, |root, target| self.find(root, request, target))
@@ -85,10 +127,7 @@ impl Site {
                 return T::from(unreadable.respond(&self.jobs.reporter).into());
             }
         };
-        let target = TargetPath::decode(request.path())
-            .and_then(|target| target.below(self.prefix.as_ref()?))
-            .filter(|target| self.dot_names.show(target.names()));
-        let done = match target {
+        let done = match self.target(request) {
             Some(target) => work(&root, &target),
             None => Err(self.unreadable(Path::new(""))(ErrorKind::NotFound.into())),
         };
@@ -229,7 +268,8 @@ impl Site {
 
     fn representation<'a>(&'a self, path: &'a Path, file: File, metadata: Metadata) -> Representation<'a> {
         let kind = Kind::Of(&self.types, path);
-        Representation { file, metadata, path: self.full_path(path), kind, coded: None }
+        let reading = Reading { now: Reads::Waiting, most: SMALL, later: self.disk };
+        Representation { file, metadata, path: self.full_path(path), kind, coded: None, reading }
     }
 
     fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {

@@ -10,11 +10,13 @@ use std::task::{Context, Poll, ready};
 use std::{io, mem};
 
 use bytes::Bytes;
+use httpfsm::channel::Elsewhere;
 use httpfsm::handler::{self, Body, BodyFailure, Frame, MemoryHandle, NoRoom, ReserveFuture, ReservedMemory};
-use httpfsm_transport::Job;
+use httpfsm_transport::{DiskWait, Job, SentFile};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 
+use crate::at_once::{Reads, read_at};
 use crate::failure::Unreadable;
 use crate::jobs::Jobs;
 
@@ -23,7 +25,11 @@ const PIECE: u64 = 256 << 10;
 
 /// A response of at most so many bytes is read by the job that opens its file, which saves a second job. The first pieces of
 /// a larger one have as many at least.
-const SMALL: u64 = 64 << 10;
+pub(crate) const SMALL: u64 = 64 << 10;
+
+/// The same of one that is read where the request is, as it is in memory: the copy of a larger one costs more than that the
+/// system sends it by itself.
+pub(crate) const AT_ONCE: u64 = 16 << 10;
 
 /// Content of at most so many bytes needs no room: it is little more than its request.
 const LITTLE: usize = 4 << 10;
@@ -32,6 +38,9 @@ const LITTLE: usize = 4 << 10;
 /// the promised bytes are sent.
 pub(crate) struct FileContent {
     file: Arc<File>,
+    /// The same for a transport that sends it by itself, once one has asked.
+    sent_file: Option<Arc<SentFile>>,
+    disk: DiskWait,
     /// The path of the file, for the operator.
     path: PathBuf,
     segments: VecDeque<Segment>,
@@ -73,8 +82,29 @@ fn piece(sent: u64, left: u64, room: u64) -> usize {
 impl FileContent {
     /// Nothing yet.
     pub(crate) fn new(file: File, path: PathBuf, memory: MemoryHandle, jobs: Jobs) -> Self {
-        let (segments, file) = (VecDeque::new(), Arc::new(file));
-        Self { file, path, segments, reserving: None, reserved: None, reading: None, sent: 0, memory, jobs }
+        Self::shared(Arc::new(file), path, memory, jobs)
+    }
+
+    fn shared(file: Arc<File>, path: PathBuf, memory: MemoryHandle, jobs: Jobs) -> Self {
+        Self {
+            file,
+            sent_file: None,
+            disk: DiskWait::Never,
+            path,
+            segments: VecDeque::new(),
+            reserving: None,
+            reserved: None,
+            reading: None,
+            sent: 0,
+            memory,
+            jobs,
+        }
+    }
+
+    /// Whether a transport that sends it by itself may wait for the disk: not by default.
+    pub(crate) fn disk(mut self, disk: DiskWait) -> Self {
+        self.disk = disk;
+        self
     }
 
     /// Then these bytes of the file.
@@ -104,10 +134,10 @@ impl FileContent {
         Ok(self)
     }
 
-    /// The complete content where it is small and there is room for it; blocks.
-    pub(crate) fn read_whole(self) -> Result<FileBody, Unreadable> {
+    /// The complete content where it has at most so many bytes and there is room for them; blocks, unless it is read at once.
+    pub(crate) fn read_whole(self, reads: Reads, most: u64) -> Result<FileBody, Unreadable> {
         let length = usize::try_from(self.left()).unwrap_or(usize::MAX);
-        if length as u64 > SMALL {
+        if length as u64 > most {
             return Ok(FileBody::Pieces(self));
         }
         let Some(reserved) = self.memory.try_reserve(if length > LITTLE { length } else { 0 }) else {
@@ -118,7 +148,7 @@ impl FileContent {
             match segment {
                 Segment::Bytes(bytes) => whole.extend_from_slice(&bytes),
                 Segment::File(range) => {
-                    if let Err(error) = read(&self.file, &range, &mut whole) {
+                    if let Err(error) = read(&self.file, &range, &mut whole, reads) {
                         return Err(Unreadable { path: self.path, error });
                     }
                 }
@@ -185,9 +215,40 @@ impl handler::Source for FileContent {
     fn length(&self) -> Option<u64> {
         Some(self.left())
     }
+
+    fn take_elsewhere(self: Pin<&mut Self>) -> Option<Elsewhere> {
+        let this = self.get_mut();
+        if this.reading.is_some() || this.reserving.is_some() {
+            return None;
+        }
+        let Some(Segment::File(range)) = this.segments.front().filter(|next| next.length() > 0) else {
+            return None;
+        };
+        let range = range.clone();
+        this.segments.pop_front();
+        // It takes no room.
+        this.reserved = None;
+        Some(this.sent_file().range(range))
+    }
 }
 
 impl FileContent {
+    /// The file for a transport that sends it by itself, and reads in jobs what it cannot send.
+    fn sent_file(&mut self) -> &Arc<SentFile> {
+        let (file, path, memory) = (&self.file, &self.path, &self.memory);
+        // Where it is sent no server is known.
+        let jobs = &self.jobs;
+        self.sent_file.get_or_insert_with(|| {
+            let (shared, path, memory, jobs) =
+                (Arc::clone(file), path.clone(), memory.clone(), jobs.of_server());
+            let read = move |range| {
+                let content = Self::shared(Arc::clone(&shared), path.clone(), memory.clone(), jobs.clone());
+                content.range(range).into_stream()
+            };
+            Arc::new(SentFile::new(Arc::clone(file), self.disk, read))
+        })
+    }
+
     fn fail(&mut self, error: io::Error) -> Frame {
         Frame::Error(BodyFailure::source(Unreadable { path: mem::take(&mut self.path), error }))
     }
@@ -209,14 +270,17 @@ impl FileContent {
         let file = Arc::clone(&self.file);
         self.jobs.spawn(move || {
             let mut bytes = Vec::with_capacity(reserved.bytes());
-            read(&file, &range, &mut bytes)?;
+            read(&file, &range, &mut bytes, Reads::Waiting)?;
             Ok(reserved.attach(bytes))
         })
     }
 }
 
 /// Appends bytes of a file to a vector that has room for them.
-fn read(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
+fn read(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>, reads: Reads) -> io::Result<()> {
+    if reads == Reads::AtOnce {
+        return read_at_once(file, range, bytes);
+    }
     let mut at = range.start;
     while at < range.end {
         let before = bytes.len();
@@ -234,6 +298,25 @@ fn read(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> 
     Ok(())
 }
 
+/// The same, where it is in memory.
+fn read_at_once(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let (begin, mut at) = (bytes.len(), range.start);
+    bytes.resize(begin + usize::try_from(range.end - at).unwrap_or_default(), 0);
+    let mut left = bytes.get_mut(begin..).unwrap_or_default();
+    while !left.is_empty() {
+        match read_at(file, left, at, Reads::AtOnce) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                at += read as u64;
+                left = left.get_mut(read..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -245,7 +328,7 @@ mod tests {
     use httpfsm::handler::{Body, Frame, MemoryHandle, MemoryLedger, NoRoom, Waiter};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
-    use super::{FileBody, FileContent, Jobs, PIECE, SMALL};
+    use super::{FileBody, FileContent, Jobs, PIECE, Reads, SMALL};
 
     /// A file in which each byte depends on its position.
     fn file(length: u64) -> File {
@@ -304,7 +387,7 @@ mod tests {
 
     /// The body of a response, however it is made.
     fn body(content: FileContent) -> Body {
-        match content.read_whole() {
+        match content.read_whole(Reads::Waiting, SMALL) {
             Ok(FileBody::Whole(bytes)) => bytes.into(),
             Ok(FileBody::Pieces(content)) => content.into_stream(),
             Err(unreadable) => panic!("{unreadable}"),
@@ -411,7 +494,8 @@ mod tests {
         file.set_len(SMALL + 1).unwrap();
         let failure = "\"/srv/www/a.iso\" became shorter while it was sent.";
         assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
-        let unreadable = source(&file).range(SMALL..SMALL + 2).read_whole().err().unwrap();
+        let unreadable =
+            source(&file).range(SMALL..SMALL + 2).read_whole(Reads::Waiting, SMALL).err().unwrap();
         assert_eq!(unreadable.to_string(), failure);
     }
 
@@ -430,7 +514,7 @@ mod tests {
         let mut body = source(&only_written).range(0..9).into_stream();
         let failure = "\"/srv/www/a.iso\" cannot be read: Bad file descriptor (os error 9).";
         assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
-        let unreadable = source(&only_written).range(0..9).read_whole().err().unwrap();
+        let unreadable = source(&only_written).range(0..9).read_whole(Reads::Waiting, SMALL).err().unwrap();
         assert_eq!(unreadable.to_string(), failure);
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use httpfsm::config::ServerConfig;
 use httpfsm_transport::memory::MemoryServer;
-use httpfsm_transport::{NoThread, Spawner};
+use httpfsm_transport::{DiskWait, NoThread, Spawner};
 
 use super::site::TestSite;
 use crate::exchange::{content, exchange};
@@ -27,13 +27,40 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
     let site = TestSite::new(&[]);
     site.write("small", "s".repeat(64 << 10));
     site.write("large", "l".repeat(600 << 10));
-    for (method, target, expected, length) in
-        [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
-    {
+    site.link();
+    // Behind a link nothing is done at once.
+    for (method, target, expected, length) in [
+        ("GET", "/linked/small", 1, 64 << 10),
+        ("GET", "/linked/large", 4, 600 << 10),
+        ("HEAD", "/linked/large", 1, 0),
+    ] {
         let jobs = Arc::new(AtomicUsize::new(0));
         let files = site.files().spawner(CountsJobs(Arc::clone(&jobs)));
         let bytes = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((jobs.load(Ordering::SeqCst), bytes.len()), (expected, length), "{target}");
+    }
+}
+
+/// Fails if it is read in a job, or at once where a disk may have to be waited for.
+#[test]
+fn what_is_in_memory_costs_no_job() {
+    let site = TestSite::new(&[("index.html", "index")]);
+    site.write("sub/small", "s".repeat(16 << 10));
+    site.write("sub/unknown", "?".repeat(100));
+    site.write("sub/above", "a".repeat((16 << 10) + 1));
+    for (target, length) in [("/", 5), ("/sub/small", 16 << 10), ("/sub/unknown", 100), ("/sub/above", 16385)]
+    {
+        for disk in [DiskWait::May, DiskWait::Never] {
+            let jobs = Arc::new(AtomicUsize::new(0));
+            let files = site.files().disk(disk).spawner(CountsJobs(Arc::clone(&jobs)));
+            let bytes = content(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            assert_eq!(bytes.len(), length, "{target}");
+            // A connection in memory does not send files by itself.
+            let most = usize::from(target == "/sub/above");
+            if disk == DiskWait::May {
+                assert_eq!(jobs.load(Ordering::SeqCst), most, "{target}");
+            }
+        }
     }
 }
 
@@ -80,27 +107,29 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
     let site = TestSite::new(&[]);
     site.write("small", "s");
     site.write("large", "l".repeat(600 << 10));
+    site.link();
     let busy = "HTTP/1.1 503 Service Unavailable\r\n";
     for (target, threads, expected) in [
-        ("/small", 0, busy),
-        ("/small", 1, "HTTP/1.1 200 OK\r\n"),
+        ("/linked/small", 0, busy),
+        ("/linked/small", 1, "HTTP/1.1 200 OK\r\n"),
         // The second job makes the list.
         ("/", 1, busy),
         ("/", 2, "HTTP/1.1 200 OK\r\n"),
-        ("/large", 2, "HTTP/1.1 200 OK\r\n"),
+        ("/linked/large", 2, "HTTP/1.1 200 OK\r\n"),
     ] {
         let files = site.files().spawner(HasThreadsFor(threads.into()));
         let response = exchange(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(response.starts_with(expected), "{target}, {threads}: {response:.200}");
         let (_, content) = response.split_once("\r\n\r\n").unwrap();
         // A head, and the first piece of three.
-        assert!(target != "/large" || content.len() == 256 << 10, "{}", content.len());
+        assert!(target != "/linked/large" || content.len() == 256 << 10, "{}", content.len());
     }
 }
 
 #[test]
 fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
     let site = TestSite::new(&[("a", "one")]);
+    site.link();
     let later = Arc::new(QueuesJobs::default());
     let files = site.files().spawner(Arc::clone(&later));
     let mut server = MemoryServer::new(ServerConfig::default(), files);
@@ -114,7 +143,7 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
     assert_eq!(later.waiting(), LISTS);
     // A request for a file does not wait.
     let file = server.connect().unwrap();
-    file.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    file.send("GET /linked/a HTTP/1.1\r\nHost: a\r\n\r\n");
     server.run();
     assert_eq!(later.waiting(), LISTS + 1);
     // A client that closes while it waits, or while its list is made, does not count.
@@ -133,11 +162,12 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
 #[test]
 fn file_work_for_a_client_that_has_left_is_dropped() {
     let site = TestSite::new(&[("a", "one")]);
+    site.link();
     let files = site.files().spawner(QueuesJobs::default());
     let held = Arc::clone(&files.0);
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let client = server.connect().unwrap();
-    client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send("GET /linked/a HTTP/1.1\r\nHost: a\r\n\r\n");
     server.run();
     assert_eq!(Arc::strong_count(&held), 3, "a job waits");
     client.reset();

@@ -1,6 +1,7 @@
 //! A folder that is served to the tests.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -33,6 +34,11 @@ impl TestSite {
         fs::write(&path, content).unwrap();
         let file = File::options().write(true).open(path).unwrap();
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    }
+
+    /// A link `linked` to the folder itself: what is asked for through it is found in a job.
+    pub(crate) fn link(&self) {
+        symlink(".", self.root().join("linked")).unwrap();
     }
 
     pub(crate) fn files(&self) -> Files {

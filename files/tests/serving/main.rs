@@ -233,10 +233,12 @@ impl Spawner for Refuses {
 #[test]
 fn a_spawner_that_is_chosen_goes_before_that_of_the_server() {
     let site = site();
+    std::os::unix::fs::symlink("small.txt", site.path().join("link.txt")).unwrap();
     let files = Files::new(site.path()).unwrap().spawner(Refuses);
     let server = serve(httpfsm_blocking::Blocking::default(), files);
     let busy = "The server has no resources left for the moment.\n";
-    assert_response(&get(&server, "/small.txt", ""), "503", busy);
+    // A link is followed in a job.
+    assert_response(&get(&server, "/link.txt", ""), "503", busy);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use httpfsm_files::{Files, Trouble, Types, TypesError};
+use httpfsm_files::{DiskWait, Files, Trouble, Types, TypesError};
 
 use crate::cli::FileFlags;
 use crate::log::{note, note_often};
@@ -20,12 +20,14 @@ const MOST: u64 = 1 << 20;
 ///
 /// There is no folder, or a file of the flags cannot be used.
 pub(crate) fn files(root: &Path, flags: &FileFlags) -> Result<Files, Box<dyn Error>> {
+    let disk = if flags.files_may_block { DiskWait::May } else { DiskWait::Never };
     let mut files = Files::new(root)?
         .on_trouble(report)
         .types(types(flags.types.as_deref())?)
         .show_hidden(flags.hidden)
         .list_folders(!flags.no_listing)
-        .precompressed(flags.precompressed);
+        .precompressed(flags.precompressed)
+        .disk(disk);
     if let Some(page) = &flags.spa {
         is_below(page, files.root(), "--spa")?;
         files = files.single_page(page);

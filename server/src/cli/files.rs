@@ -63,6 +63,23 @@ pub(crate) struct FileFlags {
     )]
     pub(crate) precompressed: bool,
 
+    /// Let threads that serve connections wait for a disk, as nginx does: for files that are nearly always in memory, and
+    /// for file systems that cannot say what they have there (overlayfs, tmpfs)
+    #[arg(
+        long,
+        env = "HTTPFSM_FILES_MAY_BLOCK",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
+    pub(crate) files_may_block: bool,
+
     /// For an application of a single page: FILE, below DIR, with 200 in place of the 404 of a page. Scripts and images
     /// that are missing are 404
     #[arg(long, env = "HTTPFSM_SPA", hide_env = true, value_name = "FILE")]
@@ -81,7 +98,7 @@ pub(super) fn given(serve: &ArgMatches) -> Option<String> {
     let switch = |name: &'static str| is_on(name).then(|| (name, format!("--{}", name.replace('_', "-"))));
     let file = |name: &'static str| Some((name, format!("--{} {}", name.replace('_', "-"), path(name)?)));
     let given = folder()
-        .or_else(|| ["hidden", "no_listing", "precompressed"].into_iter().find_map(switch))
+        .or_else(|| ["hidden", "no_listing", "precompressed", "files_may_block"].into_iter().find_map(switch))
         .or_else(|| ["types", "spa", "not_found"].into_iter().find_map(file));
     given.map(|(name, given)| from(serve, name, given))
 }

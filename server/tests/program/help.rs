@@ -19,6 +19,7 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--types",
         "--no-listing",
         "--precompressed",
+        "--files-may-block",
         "--spa",
         "--not-found",
         "--tls-cert",
@@ -222,6 +223,7 @@ fn what_is_for_files_is_refused_without_them() {
         (&["--types", "/x"], "--types /x"),
         (&["--no-listing"], "--no-listing"),
         (&["--precompressed"], "--precompressed"),
+        (&["--files-may-block"], "--files-may-block"),
         (&["--spa", "x.html"], "--spa x.html"),
         (&["--not-found", "x.html"], "--not-found x.html"),
     ] {

@@ -114,6 +114,21 @@ use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
 
 /// One connection's HTTP/1.x.
+///
+/// ```
+/// use std::sync::Arc;
+/// use httpfsm::channel::{CompiledConfig, Facts, Input};
+/// use httpfsm::time::{Date, Moment, Now};
+/// use httpfsm::{Channel, ChannelConfig};
+///
+/// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+/// let now = Now::new(Moment::START, &Date::EPOCH);
+/// // A request that breaks a rule never reaches the application: `Host` is missing.
+/// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\n\r\n"))?;
+/// assert!(channel.unsent().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+/// assert!(channel.request().is_none());
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[doc(alias = "GHttpCliSrv")]
 #[derive(Debug)]
 pub struct Channel {
@@ -123,6 +138,17 @@ pub struct Channel {
 
 impl Channel {
     /// A channel for a connection that has just opened, in [`State::Fresh`] at [`Moment::START`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use httpfsm::channel::{CompiledConfig, Facts, State};
+    /// use httpfsm::{Channel, ChannelConfig};
+    ///
+    /// // The channels of a server share one configuration.
+    /// let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::hardened()));
+    /// let channels = [(); 2].map(|()| Channel::new(Arc::clone(&compiled), Facts::default()));
+    /// assert!(channels.iter().all(|channel| channel.state() == State::Fresh));
+    /// ```
     #[must_use]
     pub fn new(compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
         Self { state: State::Fresh, parts: Parts::new(compiled, facts) }
@@ -130,6 +156,17 @@ impl Channel {
 
     /// Takes one input. An input at a moment is the same as [`Input::Tick`] at that moment, then the input; a moment
     /// earlier than one already seen counts as that one.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let response = ResponseRef::new(Status::OK, &fields, b"hello");
+    /// let refused = channel.handle(&now, Input::HttpResponse(response)).unwrap_err();
+    /// assert_eq!(refused.to_string(), "HttpResponse is not accepted in Fresh.");
+    /// // Nothing has changed, so the channel serves its first request.
+    /// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// assert_eq!(channel.state(), State::WaitResponse);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -252,12 +289,30 @@ impl Channel {
     }
 
     /// The next event for the application or the transport; each comes once.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// assert!(matches!(channel.next_output(), Some(Output::HttpChannelOpened)));
+    /// assert!(matches!(channel.next_output(), Some(Output::HttpRequest)));
+    /// assert!(channel.next_output().is_none());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn next_output(&mut self) -> Option<Output<'_>> {
         self.parts.take_output()
     }
 
     /// Whether [`next_output`](Self::next_output) has something.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// assert!(channel.has_output());
+    /// while channel.next_output().is_some() {}
+    /// assert!(!channel.has_output());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn has_output(&self) -> bool {
@@ -267,6 +322,16 @@ impl Channel {
     /// Lends the request that waits to `f`, which may respond with fields and content that borrow from it. `Ok(false)`
     /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` did not respond; the request then
     /// still waits. A panic in `f` changes nothing: what it staged before is taken back, and the request still waits.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// let responded = channel.respond_with(&now, |request, responder| {
+    ///     // The content borrows from the request, and nothing is copied in between.
+    ///     responder.respond(ResponseRef::new(Status::OK, &fields, request.target().as_bytes()));
+    /// })?;
+    /// assert!(responded && channel.unsent().ends_with(b"\r\n\r\n/path"));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -283,6 +348,17 @@ impl Channel {
 
     /// As [`respond_with`](Self::respond_with), and tells each row that is taken to `trace`, as
     /// [`handle_with`](Self::handle_with) does.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// let mut steps = Vec::new();
+    /// let mut trace = |step: &Step| steps.push(step.to_string());
+    /// channel.respond_with_trace(&now, &mut trace, |_, responder| {
+    ///     responder.respond(ResponseRef::new(Status::NO_CONTENT, &fields, b""));
+    /// })?;
+    /// assert_eq!(steps[0], "WaitResponse on HttpResponse: AcceptResponse -> Responding");
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -334,6 +410,15 @@ impl Channel {
 
     /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is
     /// demanded, or [`forget_request`](Self::forget_request).
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// let request = channel.request().expect("it waits");
+    /// assert_eq!((request.method(), request.target()), ("GET", "/path"));
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// assert!(channel.request().is_none());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
@@ -342,12 +427,31 @@ impl Channel {
 
     /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes. Without effect on a
     /// request that was not delivered yet.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// let head = channel.request().map(RequestHead::from).unwrap_or_default();
+    /// channel.forget_request();
+    /// assert!(channel.request().is_none());
+    /// // The copy is the application's, which responds as before.
+    /// assert_eq!(head.as_ref().target(), "/path");
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn forget_request(&mut self) {
         self.parts.forget_request();
     }
 
     /// Why the channel has closed; `None` before. [`Output::HttpChannelClosed`] tells it once.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// assert_eq!(channel.close_reason(), None);
+    /// channel.handle(&now, Input::Disconnected)?;
+    /// assert_eq!(channel.close_reason(), Some(CloseReason::Disconnected));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn close_reason(&self) -> Option<CloseReason> {
         (self.state == State::Closed).then(|| self.parts.close_reason())
@@ -355,6 +459,16 @@ impl Channel {
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
     /// [`Input::Finish`]; false after a response that has none (to HEAD, 204, 304) or that came with all of it.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// channel.handle(&now, Input::RxData(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// while channel.next_output().is_some() {}
+    /// // A response to HEAD has no content, so there is nothing to write.
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, Some(5))))?;
+    /// assert!(!channel.owes_body());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn owes_body(&self) -> bool {
@@ -363,6 +477,19 @@ impl Channel {
 
     /// Whether a final head was accepted and is held back: for the 100 that the peer waits for, or for the body that was
     /// asked for ([`State::HeadHeld`]). Bytes of the response, [`Input::Flush`] and [`Input::Finish`] release it.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let head = b"PUT / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    /// channel.handle(&now, Input::RxData(head))?;
+    /// while channel.next_output().is_some() {}
+    /// // The application may still ask for the body, and the peer waits for a 100 before it sends that.
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    /// assert!(channel.holds_head() && channel.unsent().is_empty());
+    /// channel.handle(&now, Input::Flush)?;
+    /// assert!(!channel.holds_head() && channel.unsent().starts_with(b"HTTP/1.1 200 OK\r\n"));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn holds_head(&self) -> bool {
@@ -371,12 +498,34 @@ impl Channel {
 
     /// Where to read input to; hand it over with [`Input::RxRead`], before anything else goes in. Empty when no input
     /// is wanted. It may hold what another connection left there, so report no more than was read.
+    ///
+    /// ```
+    /// use std::io::Read;
+    ///
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let mut socket = &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..];
+    /// let n = socket.read(channel.spare()).expect("a slice of bytes reads");
+    /// channel.handle(&now, Input::RxRead(n))?;
+    /// assert_eq!(channel.state(), State::WaitResponse);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn spare(&mut self) -> &mut [u8] {
         self.parts.spare(self.state)
     }
 
     /// How many bytes of input may be handed over now.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let received = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    /// assert!(channel.input_room() >= received.len());
+    /// channel.handle(&now, Input::RxData(received))?;
+    /// // Of a connection that is lost nothing is read.
+    /// channel.handle(&now, Input::Disconnected)?;
+    /// assert_eq!(channel.input_room(), 0);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn input_room(&self) -> usize {
@@ -385,6 +534,17 @@ impl Channel {
 
     /// How many bytes of input are held that nothing has asked for yet: of a body without credit, or of later requests. 0
     /// where the channel waits for more input, as within a head.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// // The head of the request that waits counts, too, until it is forgotten.
+    /// channel.forget_request();
+    /// assert_eq!(channel.read_ahead(), 0);
+    /// let next = b"GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    /// channel.handle(&now, Input::RxData(next))?;
+    /// assert_eq!(channel.read_ahead(), next.len());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn read_ahead(&self) -> usize {
         self.parts.read_ahead(self.state)
@@ -392,6 +552,16 @@ impl Channel {
 
     /// The first bytes that are to be sent: those up to a large content that stands by reference or up to the next interim
     /// head, or that head, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// assert!(channel.unsent().starts_with(b"HTTP/1.1 200 OK\r\n"));
+    /// // The socket took a part of it.
+    /// channel.handle(&now, Input::Sent(9))?;
+    /// assert!(channel.unsent().starts_with(b"200 OK\r\n"));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
@@ -401,6 +571,21 @@ impl Channel {
     /// The bytes that are to be sent in the next write, in order, in as many slices as there are (three at most) and fit;
     /// returns how many that are. For vectored writes. What stands before an interim head leaves without it, and what
     /// follows comes when it has left, since some proxies take two heads in one read for a fault.
+    ///
+    /// ```
+    /// use std::io::{IoSlice, Write};
+    ///
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// let mut slices = [&b""[..]; 3];
+    /// let used = channel.unsent_slices(&mut slices);
+    /// let slices = slices.map(IoSlice::new);
+    /// let mut socket = Vec::new();
+    /// let n = socket.write_vectored(&slices[..used]).expect("a vector grows");
+    /// channel.handle(&now, Input::Sent(n))?;
+    /// assert!(socket.ends_with(b"hello") && channel.is_idle());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.output().slices(out)
@@ -409,6 +594,16 @@ impl Channel {
     /// Content that is to be sent from [elsewhere](Data::Elsewhere). [`unsent_slices`](Self::unsent_slices) stops before it:
     /// when it gives nothing and bytes are to be sent, these are the next. They are reported with [`Input::Sent`], as all
     /// are.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// use httpfsm::channel::Elsewhere;
+    ///
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, Some(5))))?;
+    /// channel.handle(&now, Input::Write(Data::Elsewhere(Elsewhere::new(Arc::new("a file"), 0..5))))?;
+    /// assert_eq!(channel.elsewhere().map(Elsewhere::len), Some(5));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn elsewhere(&self) -> Option<&Elsewhere> {
@@ -444,6 +639,15 @@ impl Channel {
     }
 
     /// How many bytes are to be sent, with those that are [elsewhere](Self::elsewhere).
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// let sent = channel.unsent_len();
+    /// channel.handle(&now, Input::Sent(sent))?;
+    /// assert_eq!(channel.unsent_len(), 0);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
@@ -451,13 +655,36 @@ impl Channel {
     }
 
     /// How many bytes a [`Input::Write`] may hand over now: up to the high-water mark.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    /// let content = vec![b'a'; 1 << 20];
+    /// let room = channel.room();
+    /// assert!(room > 0 && room < content.len());
+    /// channel.handle(&now, Input::Write(Data::Slice(&content[..room])))?;
+    /// // The rest waits until the peer has taken some.
+    /// assert_eq!(channel.room(), 0);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
         self.parts.room()
     }
 
-    /// Whether one [`Data::Bytes`] of any length, or one [`Data::Elsewhere`], is taken now: there is room, and no other large one is on its way.
+    /// Whether one [`Data::Bytes`] of any length, or one [`Data::Elsewhere`], is taken now: there is room, and no other
+    /// large one is on its way.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    /// assert!(channel.room_for_bytes());
+    /// // More than there is room for is taken all the same, by reference.
+    /// channel.handle(&now, Input::Write(Data::Bytes(vec![b'a'; 1 << 20].into())))?;
+    /// assert!(!channel.room_for_bytes());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn room_for_bytes(&self) -> bool {
@@ -466,6 +693,15 @@ impl Channel {
 
     /// Whether the streamed response that runs has all the content that its Content-Length declares: only its
     /// [`Input::Finish`] is to come, and what else is written is cut.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, Some(5))))?;
+    /// assert!(!channel.content_is_whole());
+    /// channel.handle(&now, Input::Write(Data::Slice(b"hello")))?;
+    /// assert!(channel.content_is_whole());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn content_is_whole(&self) -> bool {
@@ -473,6 +709,17 @@ impl Channel {
     }
 
     /// What the channel waits for, once there is no output.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// let waits = channel.waits_for();
+    /// assert!(waits.application() && !waits.room());
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// // Now the socket has to take the response.
+    /// let waits = channel.waits_for();
+    /// assert!(waits.room() && !waits.application());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn waits_for(&self) -> Waits {
         Waits {
@@ -485,6 +732,15 @@ impl Channel {
 
     /// When to come back with [`Input::Tick`] if nothing else happens; `None`: no deadline runs. A moment in the past
     /// means now.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let due = channel.deadline().expect("`first_byte_timeout` runs");
+    /// assert_eq!(due, Moment::from_millis(30_000));
+    /// channel.handle(&Now::new(due, &Date::EPOCH), Input::Tick)?;
+    /// assert_eq!(channel.close_reason(), Some(CloseReason::FirstByteTimeout));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
@@ -492,6 +748,16 @@ impl Channel {
     }
 
     /// Where the channel stands.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// assert_eq!(channel.state(), State::Fresh);
+    /// channel.handle(&now, Input::RxData(b"GET / HTT"))?;
+    /// assert_eq!(channel.state(), State::Head);
+    /// channel.handle(&now, Input::RxData(b"P/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// assert_eq!(channel.state(), State::WaitResponse);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn state(&self) -> State {
@@ -499,6 +765,15 @@ impl Channel {
     }
 
     /// Whether the channel has ended; outputs may still be pending.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// channel.handle(&now, Input::Disconnected)?;
+    /// assert!(channel.is_closed());
+    /// // Its last outputs are still there.
+    /// assert!(channel.has_output());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -507,6 +782,14 @@ impl Channel {
 
     /// Whether the channel is between requests, or before the first, and has nothing to send. Of input it may hold a few
     /// empty lines.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// assert!(channel.is_idle());
+    /// channel.handle(&now, Input::RxData(b"GET"))?;
+    /// assert!(!channel.is_idle());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -516,6 +799,16 @@ impl Channel {
     /// Whether an end of the connection would cut neither a request nor a response now: none has begun, or the last response
     /// has left. Where the peer ends the connection without the end that its protocol has (`close_notify` of TLS), that is
     /// an [`Input::RxEnd`] then, and else [`Input::Disconnected`].
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// // An end of the connection would cut the response.
+    /// assert!(!channel.is_between_messages());
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// channel.handle(&now, Input::Sent(channel.unsent_len()))?;
+    /// assert!(channel.is_between_messages());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn is_between_messages(&self) -> bool {
         self.is_idle() || self.state == State::Lingering
@@ -523,6 +816,16 @@ impl Channel {
 
     /// Takes a worker's buffers for one wake-up. Until [`take_back`](Self::take_back), the channel keeps them and ignores a
     /// further `lend`; if that call is forgotten, the worker's other channels allocate buffers of their own.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let mut worker = WorkerBuffers::new();
+    /// channel.lend(&mut worker);
+    /// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// assert!(channel.buffered() > 0);
+    /// channel.take_back(&mut worker);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn lend(&mut self, buffers: &mut WorkerBuffers) {
         self.parts.lend(buffers);
@@ -530,24 +833,64 @@ impl Channel {
 
     /// Gives a worker's buffers back. What the channel still needs moves to buffers of its own, of its size; what
     /// it keeps is missing in `buffers` then ([`WorkerBuffers::refill`]).
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let mut worker = WorkerBuffers::new();
+    /// channel.lend(&mut worker);
+    /// assert!(channel.buffered() > 0);
+    /// channel.take_back(&mut worker);
+    /// // An idle channel needs no buffer.
+    /// assert_eq!(channel.buffered(), 0);
+    /// // What a channel has kept is replaced for the next one.
+    /// worker.refill();
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn take_back(&mut self, buffers: &mut WorkerBuffers) {
         self.parts.take_back(buffers);
     }
 
     /// Bytes of buffer capacity that the channel holds.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// assert_eq!(channel.buffered(), 0);
+    /// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\n"))?;
+    /// assert!(channel.buffered() >= 16);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.parts.buffered()
     }
 
     /// The same, apart: of input, and of output.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// let (input, output) = channel.buffered_apart();
+    /// assert!(output >= channel.unsent_len());
+    /// assert_eq!(input + output, channel.buffered());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn buffered_apart(&self) -> (usize, usize) {
         self.parts.buffered_apart()
     }
 
     /// Counters since the channel opened.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// let stats = channel.stats();
+    /// assert_eq!((stats.requests, stats.refused), (1, 0));
+    /// // Bytes count when they have left.
+    /// assert_eq!(stats.sent, 0);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> ChannelStats {
         self.parts.stats()
@@ -555,12 +898,24 @@ impl Channel {
 
     /// The times by which the channel goes out of service: those it was told, or those that the configuration gives to one
     /// that is told at `at`.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let leave = channel.leave(Moment::from_millis(5_000));
+    /// assert_eq!(leave.idle_until, Moment::from_millis(6_000)); // `drain_grace`
+    /// assert_eq!(leave.cut_at, Moment::from_millis(35_000)); // `drain_deadline`
+    /// ```
     #[must_use]
     pub fn leave(&self, at: Moment) -> Leave {
         self.parts.leave(at)
     }
 
     /// The configuration that the channel obeys.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// assert_eq!(channel.compiled_config().config().identity, "httpfsm");
+    /// ```
     #[must_use]
     pub fn compiled_config(&self) -> &Arc<CompiledConfig> {
         self.parts.compiled()
@@ -571,6 +926,16 @@ impl Channel {
 impl Channel {
     /// Writes bytes of the response.
     ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, Some(5))))?;
+    /// channel.write(&now, Data::Slice(b"hel"))?;
+    /// channel.write(&now, Data::Slice(b"lo"))?;
+    /// // All of its Content-Length is there, but the application has not said that it is done.
+    /// assert!(channel.unsent().ends_with(b"\r\n\r\nhello") && channel.owes_body());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`handle`](Self::handle) with [`Input::Write`].
@@ -580,6 +945,17 @@ impl Channel {
 
     /// Flushes the output; [`Output::Flushed`] is the callback.
     ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    /// channel.write(&now, Data::Slice(b"hello"))?;
+    /// channel.flush(&now)?;
+    /// while channel.next_output().is_some() {}
+    /// channel.handle(&now, Input::Sent(channel.unsent_len()))?;
+    /// assert!(matches!(channel.next_output(), Some(Output::Flushed)));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`handle`](Self::handle) with [`Input::Flush`].
@@ -588,6 +964,13 @@ impl Channel {
     }
 
     /// Finishes the response: the running one, or this one.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.finish(&now, Some(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// assert!(channel.unsent().ends_with(b"\r\n\r\nhello") && !channel.owes_body());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -603,6 +986,15 @@ impl Channel {
     }
 
     /// Goes out of service, by [`leave`](Self::leave). Repeating it changes nothing.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// channel.go_out(&now)?;
+    /// // The request gets its response, which says that it is the last one.
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// assert!(channel.unsent().windows(19).any(|line| line == b"Connection: close\r\n"));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///

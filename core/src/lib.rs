@@ -66,6 +66,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+// `examples/` has what the examples of several items begin with.
 pub mod channel;
 mod chunked;
 pub mod config;

@@ -54,6 +54,14 @@ mod mark {
 
 impl Fields {
     /// No fields.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// // All responses without fields may share one.
+    /// static NONE: Fields = Fields::new();
+    /// assert!(NONE.is_empty());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self { lines: LineBytes::new(), content_length: 0, marks: 0 }
@@ -67,6 +75,19 @@ impl Fields {
     /// - `Connection` takes the options `close` and `upgrade` only ([`close`](Self::close),
     ///   [`upgrade`](Self::upgrade)), the second of which goes with every `Upgrade`;
     /// - `Transfer-Encoding` and `Keep-Alive` are refused.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let mut fields = Fields::new();
+    /// fields.push("Set-Cookie", "a=1")?;
+    /// fields.push("Set-Cookie", "b=2")?;
+    /// assert_eq!(fields.iter().count(), 2);
+    /// // What a peer has sent cannot end the line, and what frames the message is not the application's.
+    /// assert!(fields.push("X-Echo", "a\r\nSet-Cookie: c=3").is_err());
+    /// assert!(fields.push("Transfer-Encoding", "chunked").is_err());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -121,6 +142,15 @@ impl Fields {
 
     /// Replaces every line of this name with one.
     ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let mut fields = Fields::new().with("Cache-Control", "no-cache")?.with("cache-control", "private")?;
+    /// fields.set("Cache-Control", "no-store")?;
+    /// assert_eq!(fields.iter().map(|field| field.value).collect::<Vec<_>>(), [b"no-store"]);
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`push`](Self::push); nothing is removed then.
@@ -133,6 +163,16 @@ impl Fields {
 
     /// Removes every line of this name (any case), `Content-Length` and `Connection` included; says whether there
     /// was one.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let mut fields = Fields::new().with("Content-Length", "5")?.with("Connection", "close")?;
+    /// assert!(fields.remove("content-length") && fields.remove("connection"));
+    /// assert!(!fields.remove("Server"));
+    /// assert!(fields.is_empty());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     pub fn remove(&mut self, name: &str) -> bool {
         let marks = match Known::of(name) {
             Known::Date => mark::DATE,
@@ -159,24 +199,65 @@ impl Fields {
     }
 
     /// The field lines in order. `Content-Length` and `Connection` are not among them.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let fields = Fields::new().with("Content-Length", "5")?.with("Vary", "Accept")?;
+    /// let lines: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
+    /// assert_eq!(lines, [("Vary", &b"Accept"[..])]);
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         Iter { rest: self.wire() }
     }
 
     /// The value of the first line of this name (any case).
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let fields = Fields::new().with("Content-Type", " text/plain ")?;
+    /// assert_eq!(fields.get("content-type"), Some(&b"text/plain"[..]));
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
     /// Whether nothing was pushed.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let mut fields = Fields::new();
+    /// assert!(fields.is_empty());
+    /// // `Connection` is not among the lines, but it counts.
+    /// fields.push("Connection", "close")?;
+    /// assert!(!fields.is_empty() && fields.iter().next().is_none());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.wire().is_empty() && self.marks == 0
     }
 
     /// Removes everything; memory that was allocated stays for the next response.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let mut fields = Fields::new();
+    /// for tag in ["\"a\"", "\"b\""] {
+    ///     // Each response is made in the same memory.
+    ///     fields.clear();
+    ///     fields.push("ETag", tag)?;
+    /// }
+    /// assert_eq!(fields.iter().map(|field| field.value).collect::<Vec<_>>(), [b"\"b\""]);
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     pub fn clear(&mut self) {
         self.lines.clear();
         self.content_length = 0;
@@ -184,6 +265,16 @@ impl Fields {
     }
 
     /// Adds all of `other` after what is here. Its `Content-Length`, if it has one, replaces the one here.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let everywhere = Fields::new().with("X-Content-Type-Options", "nosniff")?;
+    /// let mut fields = Fields::new().with("Content-Type", "text/plain")?;
+    /// fields.extend(&everywhere);
+    /// assert_eq!(fields.iter().last().map(|field| field.name), Some("X-Content-Type-Options"));
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     pub fn extend(&mut self, other: &Self) {
         self.lines.extend(other.wire());
         self.marks |= other.marks;
@@ -193,6 +284,16 @@ impl Fields {
     }
 
     /// The length that `Content-Length` declared.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// let fields = Fields::new().with("Content-Length", "5")?;
+    /// assert_eq!(fields.content_length(), Some(5));
+    /// // The machine writes this line, so it is not among the others.
+    /// assert_eq!(fields.get("Content-Length"), None);
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[inline]
     #[must_use]
     pub const fn content_length(&self) -> Option<u64> {
@@ -200,6 +301,14 @@ impl Fields {
     }
 
     /// Whether `Connection: close` was given: the connection ends after this response (RFC 9112 section 9.6).
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// assert!(Fields::new().with("Connection", "Close")?.close());
+    /// assert!(!Fields::new().close());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[inline]
     #[must_use]
     pub const fn close(&self) -> bool {
@@ -208,6 +317,15 @@ impl Fields {
 
     /// Whether `Upgrade` (with a protocol in it) or `Connection: upgrade` was given: whoever sends the field has to send the
     /// option (RFC 9110 section 7.8).
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// // The field brings its option along.
+    /// assert!(Fields::new().with("Upgrade", "websocket")?.upgrade());
+    /// assert!(Fields::new().with("Connection", "upgrade")?.upgrade());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[inline]
     #[must_use]
     pub const fn upgrade(&self) -> bool {
@@ -221,6 +339,14 @@ impl Fields {
     }
 
     /// Whether `Date` was given; the machine then adds none.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// // A response that a proxy passes on has the date of its origin.
+    /// assert!(Fields::new().with("Date", "Sun, 06 Nov 1994 08:49:37 GMT")?.has_date());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[inline]
     #[must_use]
     pub const fn has_date(&self) -> bool {
@@ -228,6 +354,14 @@ impl Fields {
     }
 
     /// Whether `Server` was given; the machine then adds none of its own.
+    ///
+    /// ```
+    /// use httpfsm::Fields;
+    ///
+    /// // This response does not say `httpfsm`, whatever `ChannelConfig::identity` is.
+    /// assert!(Fields::new().with("Server", "origin/1")?.has_server());
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[inline]
     #[must_use]
     pub const fn has_server(&self) -> bool {
@@ -355,6 +489,17 @@ impl<'a> IntoIterator for &'a Fields {
 }
 
 /// The lines of [`Fields`], in order.
+///
+/// ```
+/// use httpfsm::Fields;
+///
+/// let fields = Fields::try_from_iter([("Vary", "Accept"), ("Set-Cookie", "a=1")])?;
+/// let mut lines = fields.iter();
+/// assert_eq!(lines.next().map(|field| field.name), Some("Vary"));
+/// // The value of a secret is not shown.
+/// assert_eq!(format!("{lines:?}"), r#"{"Set-Cookie": 3 bytes}"#);
+/// # Ok::<(), httpfsm::InvalidField>(())
+/// ```
 #[derive(Clone)]
 pub struct Iter<'a> {
     rest: &'a [u8],
@@ -430,6 +575,16 @@ impl Known {
 
 /// A field: its name as it was sent and its value without the blanks around it. `Debug` shows the name, and how long the
 /// value is, since of a received field the name does not tell whether the value is a secret.
+///
+/// ```
+/// use httpfsm::{FieldRef, Fields};
+///
+/// let fields = Fields::new().with("Vary", "Accept")?;
+/// for FieldRef { name, value } in &fields {
+///     assert_eq!((name, value), ("Vary", &b"Accept"[..]));
+/// }
+/// # Ok::<(), httpfsm::InvalidField>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FieldRef<'a> {
     /// The name, a token (RFC 9110 section 5.1).
@@ -440,6 +595,13 @@ pub struct FieldRef<'a> {
 
 impl FieldRef<'_> {
     /// Whether the field has this name; case does not count.
+    ///
+    /// ```
+    /// use httpfsm::FieldRef;
+    ///
+    /// let field = FieldRef { name: "content-type", value: b"text/plain" };
+    /// assert!(field.is_named("Content-Type"));
+    /// ```
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)

@@ -140,6 +140,13 @@ impl AsRef<[u8]> for SharedHead {
 
 impl RequestHead {
     /// The bytes of the head ([`raw`](crate::request::RequestRef::raw)), not copied. Only with the feature `http`.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = Arc::new(received(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    /// let bytes = Arc::clone(&head).into_bytes();
+    /// assert_eq!(bytes.as_ptr(), head.as_ref().as_ref().raw().as_ptr());
+    /// ```
     #[must_use]
     pub fn into_bytes(self: Arc<Self>) -> Bytes {
         Bytes::from_owner(SharedHead(self))
@@ -178,6 +185,16 @@ impl RequestHead {
     /// fields stay.
     ///
     /// Only with the feature `http`.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = Arc::new(received(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    /// let mut request = http::Request::new("what the program keeps with each request");
+    /// head.fill_http(&mut request)?;
+    /// assert_eq!(request.uri().path(), "/a");
+    /// assert_eq!(request.headers()["host"], "localhost");
+    /// # Ok::<(), http::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

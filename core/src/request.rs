@@ -16,6 +16,12 @@ use crate::target;
 use crate::token::{has_element, trim_blanks};
 
 /// The HTTP version of a request.
+///
+/// ```
+#[doc = include_str!("examples/received.txt")]
+/// let head = received(b"GET / HTTP/1.0\r\n\r\n");
+/// assert_eq!(head.as_ref().version(), Version::Http10);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Version {
     /// HTTP/1.0.
@@ -26,6 +32,14 @@ pub enum Version {
 }
 
 /// How a request's body ends (RFC 9112 section 6.3).
+///
+/// ```
+#[doc = include_str!("examples/received.txt")]
+/// let post = received(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n");
+/// assert_eq!(post.as_ref().body_length(), BodyLength::Known(5));
+/// let get = received(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// assert_eq!(get.as_ref().body_length(), BodyLength::None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum BodyLength {
     /// Neither `Content-Length` nor `Transfer-Encoding`: there is no body.
@@ -86,6 +100,18 @@ impl HeadMeta {
 
 /// A request head, borrowed from the machine. `Debug` shows the names of its fields, and of their values how long they
 /// are: a name does not tell whether a value is a secret.
+///
+/// ```
+/// use httpfsm::request::RequestRef;
+///
+/// fn is_download(request: RequestRef<'_>) -> bool {
+///     request.method() == "GET" && request.path().starts_with("/files/")
+/// }
+///
+#[doc = include_str!("examples/received.txt")]
+/// let head = received(b"GET /files/a.txt?plain HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// assert!(is_download(head.as_ref()));
+/// ```
 #[derive(Clone, Copy)]
 pub struct RequestRef<'a> {
     bytes: &'a [u8],
@@ -104,6 +130,15 @@ impl<'a> RequestRef<'a> {
     }
 
     /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().method(), "PUT");
+    /// // That is not the method `PUT`.
+    /// let head = received(b"Put / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().method(), "Put");
+    /// ```
     #[inline]
     #[must_use]
     pub fn method(&self) -> &'a str {
@@ -117,6 +152,12 @@ impl<'a> RequestRef<'a> {
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2): visible ASCII without `#`.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET /a%20b?c=d HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().target(), "/a%20b?c=d");
+    /// ```
     #[inline]
     #[must_use]
     pub fn target(&self) -> &'a str {
@@ -124,12 +165,26 @@ impl<'a> RequestRef<'a> {
     }
 
     /// The version.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// // Minor versions are compatible, so what may come after 1.1 is served as that.
+    /// let head = received(b"GET / HTTP/1.2\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().version(), Version::Http11);
+    /// ```
     #[must_use]
     pub const fn version(&self) -> Version {
         self.meta.version
     }
 
     /// The fields in the order in which they came.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
+    /// let names: Vec<_> = head.as_ref().fields().map(|field| field.name).collect();
+    /// assert_eq!(names, ["Host", "Accept"]);
+    /// ```
     #[must_use]
     pub fn fields(&self) -> FieldLines<'a> {
         match self.bytes {
@@ -139,23 +194,50 @@ impl<'a> RequestRef<'a> {
     }
 
     /// The value of the first field of this name, in any case.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Name: caf\xe9\r\n\r\n");
+    /// // A value may have any byte from 0x80, so it need not be text.
+    /// assert_eq!(head.as_ref().field("x-name"), Some(&b"caf\xe9"[..]));
+    /// ```
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
         self.fields().find(|field| field.is_named(name)).map(|field| field.value)
     }
 
     /// The same as text; `None` also if the value is not UTF-8.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Name: caf\xe9\r\n\r\n");
+    /// assert_eq!(head.as_ref().field_str("host"), Some("localhost"));
+    /// assert_eq!(head.as_ref().field_str("x-name"), None);
+    /// ```
     #[must_use]
     pub fn field_str(&self, name: &str) -> Option<&'a str> {
         str::from_utf8(self.field(name)?).ok()
     }
 
     /// The values of all fields of this name, in any case, in their order.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\naccept: */*;q=0.1\r\n\r\n");
+    /// let accepted: Vec<_> = head.as_ref().field_all("Accept").collect();
+    /// assert_eq!(accepted, [&b"text/html"[..], b"*/*;q=0.1"]);
+    /// ```
     pub fn field_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields().filter(move |field| field.is_named(name)).map(|field| field.value)
     }
 
     /// How the body ends.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    /// assert_eq!(head.as_ref().body_length(), BodyLength::Chunked);
+    /// ```
     #[must_use]
     pub const fn body_length(&self) -> BodyLength {
         self.meta.body
@@ -163,12 +245,32 @@ impl<'a> RequestRef<'a> {
 
     /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1). `false` for a
     /// request without a body and for HTTP/1.0, whatever `Expect` says.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(
+    ///     b"PUT / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+    /// );
+    /// assert!(head.as_ref().expects_continue());
+    /// // Without a body there is nothing to wait with.
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n");
+    /// assert!(!head.as_ref().expects_continue());
+    /// ```
     #[must_use]
     pub const fn expects_continue(&self) -> bool {
         self.meta.expect
     }
 
     /// Whether the peer wants the connection to persist, by its version and `Connection` (RFC 9112 section 9.3).
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    /// assert!(!head.as_ref().keep_alive());
+    /// // HTTP/1.0 has to ask for it.
+    /// let head = received(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    /// assert!(head.as_ref().keep_alive());
+    /// ```
     #[must_use]
     pub const fn keep_alive(&self) -> bool {
         self.meta.keep_alive
@@ -177,6 +279,17 @@ impl<'a> RequestRef<'a> {
     /// The protocols that the peer offers, when this is an upgrade request: HTTP/1.1, an `Upgrade` that names a protocol,
     /// and `Connection` with the option `upgrade` (RFC 9110 section 7.8). Of several `Upgrade` lines this is the value of
     /// the first one that names a protocol; [`field_all`](Self::field_all) has the others.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(
+    ///     b"GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    /// );
+    /// assert_eq!(head.as_ref().upgrade(), Some(&b"websocket"[..]));
+    /// // An `Upgrade` that `Connection` does not name is no offer.
+    /// let head = received(b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n");
+    /// assert_eq!(head.as_ref().upgrade(), None);
+    /// ```
     #[inline]
     #[must_use]
     pub fn upgrade(&self) -> Option<&'a [u8]> {
@@ -187,12 +300,26 @@ impl<'a> RequestRef<'a> {
     }
 
     /// Whether the method is `HEAD`.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// // The response has the fields of one to GET, and no content.
+    /// assert!(head.as_ref().is_head());
+    /// ```
     #[must_use]
     pub const fn is_head(&self) -> bool {
         self.meta.head
     }
 
     /// Whether the method is `CONNECT`.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+    /// assert!(head.as_ref().is_connect());
+    /// assert_eq!(head.as_ref().authority(), Some("example.com:443"));
+    /// ```
     #[must_use]
     pub const fn is_connect(&self) -> bool {
         self.meta.connect
@@ -200,6 +327,15 @@ impl<'a> RequestRef<'a> {
 
     /// Host and port that the request is for: those of the target where it has them, otherwise of `Host` (RFC 9112
     /// section 3.3). `None` where `Host` is empty or, in HTTP/1.0, absent.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET / HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
+    /// assert_eq!(head.as_ref().authority(), Some("localhost:8080"));
+    /// // A target that names a host counts before `Host`.
+    /// let head = received(b"GET http://example.com/ HTTP/1.1\r\nHost: localhost:8080\r\n\r\n");
+    /// assert_eq!(head.as_ref().authority(), Some("example.com"));
+    /// ```
     #[must_use]
     pub fn authority(&self) -> Option<&'a str> {
         self.parts().authority.or_else(|| self.field_str("host")).filter(|authority| !authority.is_empty())
@@ -207,24 +343,57 @@ impl<'a> RequestRef<'a> {
 
     /// The path of the target: `/` where an absolute-form has none, `*` in asterisk-form, empty in authority-form.
     /// Not decoded.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET /a%20b?c=d HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().path(), "/a%20b");
+    /// // In absolute-form, as a client sends it to a proxy.
+    /// let head = received(b"GET http://example.com?c=d HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    /// assert_eq!(head.as_ref().path(), "/");
+    /// ```
     #[must_use]
     pub fn path(&self) -> &'a str {
         self.parts().path
     }
 
     /// The query of the target, without its question mark. Not decoded.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET /a?c=d?e HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().query(), Some("c=d?e"));
+    /// let head = received(b"GET /a? HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert_eq!(head.as_ref().query(), Some(""));
+    /// ```
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
         self.parts().query
     }
 
     /// The bytes of the head as they came, from the empty lines before the request line to the final CR LF.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let bytes = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    /// assert_eq!(received(bytes).as_ref().raw(), bytes);
+    /// ```
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// Copies the head; `head` allocates only if its capacity is too small.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// // One head for all requests of a connection, whose memory stays.
+    /// let mut head = RequestHead::default();
+    /// for bytes in [&b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"[..], b"GET /b HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+    ///     received(bytes).as_ref().copy_into(&mut head);
+    /// }
+    /// assert_eq!(head.as_ref().path(), "/b");
+    /// ```
     pub fn copy_into(&self, head: &mut RequestHead) {
         head.bytes.clear();
         head.bytes.extend_from_slice(self.bytes);
@@ -262,6 +431,16 @@ impl fmt::Debug for RequestRef<'_> {
 
 /// A request head that owns its bytes; `Debug` shows as much as that of [`RequestRef`]. It can be filled again without an
 /// allocation ([`RequestRef::copy_into`]); an empty one, from `default`, has an empty method and target.
+///
+/// ```
+#[doc = include_str!("examples/waiting_channel.txt")]
+/// let head = channel.request().map(RequestHead::from).unwrap_or_default();
+/// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+/// // The channel goes on, and the copy stays: for a log, say.
+/// assert_eq!(head.as_ref().target(), "/path");
+/// assert_eq!(RequestHead::default().as_ref().target(), "");
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct RequestHead {
     bytes: Vec<u8>,
@@ -272,6 +451,13 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// The view on which all questions are asked.
+    ///
+    /// ```
+    #[doc = include_str!("examples/received.txt")]
+    /// let head = received(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// let request = head.as_ref();
+    /// assert_eq!((request.method(), request.path()), ("GET", "/a"));
+    /// ```
     #[must_use]
     pub fn as_ref(&self) -> RequestRef<'_> {
         RequestRef::new(&self.bytes, &self.meta, &self.places)
@@ -302,6 +488,15 @@ impl From<RequestRef<'_>> for RequestHead {
 
 /// The fields of a head or of a trailer section, in the order in which they came. `Debug` shows their names, and of
 /// their values how long they are.
+///
+/// ```
+#[doc = include_str!("examples/received.txt")]
+/// let head = received(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YTpi\r\n\r\n");
+/// let fields = head.as_ref().fields();
+/// assert_eq!(fields.clone().count(), 2);
+/// // Any value might be a secret, so none of them gets into a log by `Debug`.
+/// assert_eq!(format!("{fields:?}"), r#"{"Host": 9 bytes, "Authorization": 10 bytes}"#);
+/// ```
 #[derive(Clone)]
 pub struct FieldLines<'a> {
     rest: &'a [u8],

@@ -35,6 +35,14 @@ pub struct ResponseRef<'a> {
 
 impl<'a> ResponseRef<'a> {
     /// A response whose content is a slice of bytes.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// let response = ResponseRef::new(Status::NOT_FOUND, &fields, b"Nothing is here.");
+    /// channel.handle(&now, Input::HttpResponse(response))?;
+    /// assert!(channel.unsent().ends_with(b"Content-Length: 16\r\n\r\nNothing is here."));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub const fn new(status: Status, fields: &'a Fields, content: &'a [u8]) -> Self {
         Self { status, fields, body: BodyRef::Slice(content) }
@@ -77,6 +85,18 @@ impl<'a> ResponseRef<'a> {
 }
 
 /// The content of a response (RFC 9110 section 6.4), or the announcement that it follows.
+///
+/// ```
+/// use httpfsm::response::BodyRef;
+///
+#[doc = include_str!("examples/waiting_channel.txt")]
+/// // A file that is in memory already: it goes out by reference.
+/// let file = bytes::Bytes::from(vec![b'a'; 1 << 20]);
+/// let response = ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Bytes(&file) };
+/// channel.handle(&now, Input::HttpResponse(response))?;
+/// assert!(channel.unsent_len() > file.len() && channel.buffered() < file.len());
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy, Default)]
 pub enum BodyRef<'a> {
     /// No bytes.

@@ -110,6 +110,13 @@ impl TrailerScan {
 /// The trailer fields of a request body. Those that must not be in a trailer section, because a message is framed,
 /// routed, authenticated or understood by them (RFC 9110 section 6.5.1), are left out. `Debug` shows the names of the
 /// others, and of their values how long they are.
+///
+/// ```
+#[doc = include_str!("examples/trailers.txt")]
+/// // `Host` has no place in a trailer section, so it is left out.
+/// assert_eq!(format!("{trailers:?}"), r#"{"X-Rows": 1 bytes}"#);
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Trailers<'a> {
     section: &'a [u8],
@@ -128,17 +135,37 @@ impl<'a> Trailers<'a> {
     }
 
     /// The fields in the order in which they came.
+    ///
+    /// ```
+    #[doc = include_str!("examples/trailers.txt")]
+    /// let names: Vec<_> = trailers.iter().map(|field| field.name).collect();
+    /// assert_eq!(names, ["X-Rows"]);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = FieldRef<'a>> + use<'a> {
         FieldLines::new(self.section).filter(|field| !is_forbidden(field.name))
     }
 
     /// The value of the first field of this name, in any case.
+    ///
+    /// ```
+    #[doc = include_str!("examples/trailers.txt")]
+    /// assert_eq!(trailers.get("x-rows"), Some(&b"1"[..]));
+    /// assert_eq!(trailers.get("Host"), None);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.iter().find(|field| field.is_named(name)).map(|field| field.value)
     }
 
     /// Whether there is no field.
+    ///
+    /// ```
+    #[doc = include_str!("examples/trailers.txt")]
+    /// assert!(!trailers.is_empty());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()

@@ -42,6 +42,17 @@ pub use table::{Action, Event, Internal, MACHINE, REFUSALS, ROWS, State};
 pub type Step = Taken<State, Event, Internal, Action>;
 
 /// What a prologue is told.
+///
+/// ```
+#[doc = include_str!("examples/prologue.txt")]
+/// // A listener for TLS, whose peer speaks plain HTTP.
+/// prologue.handle(at(0), PrologueInput::LayerChosen)?;
+/// assert_eq!(prologue.next_output(), Some(PrologueOutput::BeginHandshake));
+/// prologue.handle(at(3), PrologueInput::HandshakeRefused(Rule::NotTls))?;
+/// // The channel tells the peer, in plain HTTP.
+/// assert_eq!(prologue.next_output(), Some(PrologueOutput::Open(Some(Rule::NotTls))));
+/// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PrologueInput {
@@ -84,6 +95,12 @@ pub enum PrologueInput {
 
 impl PrologueInput {
     /// The event of the table that this input is.
+    ///
+    /// ```
+    /// use httpfsm::prologue::{Event, PrologueInput};
+    ///
+    /// assert_eq!(PrologueInput::Received(5).event(), Event::Received);
+    /// ```
     #[must_use]
     pub const fn event(&self) -> Event {
         match self {
@@ -107,6 +124,20 @@ impl PrologueInput {
 }
 
 /// What a prologue says.
+///
+/// ```
+#[doc = include_str!("examples/prologue.txt")]
+/// prologue.handle(at(3), PrologueInput::PrefaceRead)?;
+/// match prologue.next_output() {
+///     Some(PrologueOutput::Open(rule)) => {
+///         // What came before HTTP goes into the facts of the channel.
+///         let facts = Facts::default().with_refusal(rule);
+///         assert_eq!(facts.refusal, None);
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum PrologueOutput {
@@ -123,6 +154,13 @@ pub enum PrologueOutput {
 
 /// The caller's mistake: an input that does not fit the state, or [`PrologueInput::Received`] with no bytes, or with more
 /// than there is room for. Nothing changed but the time.
+///
+/// ```
+#[doc = include_str!("examples/prologue.txt")]
+/// let refused = prologue.handle(at(0), PrologueInput::Established).unwrap_err();
+/// assert_eq!((refused.state, refused.event), (State::Preface, Event::Established));
+/// assert_eq!(refused.to_string(), "The prologue does not accept Established in the state Preface.");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct PrologueNotAccepted {
@@ -144,6 +182,16 @@ impl core::error::Error for PrologueNotAccepted {}
 ///
 /// Inputs go in through [`handle`](Self::handle) alone; outputs come out of [`next_output`](Self::next_output), which is to
 /// be called after each `handle` until it returns `None`.
+///
+/// ```
+#[doc = include_str!("examples/prologue.txt")]
+/// // A part of the preface has come, and the rest does not come in time.
+/// prologue.handle(at(3), PrologueInput::Received(5))?;
+/// let due = prologue.deadline().expect("`preface_timeout` runs");
+/// prologue.handle(due, PrologueInput::Tick)?;
+/// assert_eq!(prologue.next_output(), Some(PrologueOutput::Close(CloseReason::PrefaceTimeout)));
+/// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+/// ```
 #[derive(Debug)]
 pub struct Prologue {
     state: State,
@@ -153,6 +201,19 @@ pub struct Prologue {
 impl Prologue {
     /// A prologue that begins at [`Moment::START`], in [`State::Preface`]. Where no preface is to come,
     /// [`PrologueInput::LayerChosen`] is told at once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm::prologue::{Prologue, State};
+    /// use httpfsm::time::Moment;
+    ///
+    /// let config = ServerConfig { preface_timeout: Some(Duration::from_secs(3)), ..ServerConfig::default() };
+    /// let prologue = Prologue::new(&config);
+    /// assert_eq!(prologue.state(), State::Preface);
+    /// assert_eq!(prologue.deadline(), Some(Moment::from_millis(3_000)));
+    /// ```
     #[must_use]
     pub fn new(config: &ServerConfig) -> Self {
         let work = Work {
@@ -169,6 +230,15 @@ impl Prologue {
 
     /// Takes an input. `at` is the time since the prologue began; it is first a tick, and a time in the past is none.
     ///
+    /// ```
+    #[doc = include_str!("examples/prologue.txt")]
+    /// // More bytes than there is room for are not accepted, and nothing changes.
+    /// assert!(prologue.handle(at(3), PrologueInput::Received(prologue.room() + 1)).is_err());
+    /// prologue.handle(at(3), PrologueInput::PrefaceRead)?;
+    /// assert_eq!(prologue.state(), State::Open);
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`PrologueNotAccepted`] if the input does not fit. Nothing has changed but the time.
@@ -178,6 +248,15 @@ impl Prologue {
 
     /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its actions
     /// have run. A panic of the trace leaves nothing half done: the rest of the input is done, and not told.
+    ///
+    /// ```
+    #[doc = include_str!("examples/prologue.txt")]
+    /// let mut steps = Vec::new();
+    /// let mut trace = |step: &Step| steps.push(step.to_string());
+    /// prologue.handle_with(at(3), PrologueInput::PrefaceRead, &mut trace)?;
+    /// assert_eq!(steps, ["Preface on Tick: CheckDeadlines", "Preface on PrefaceRead: OpenChannel -> Open"]);
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -213,6 +292,16 @@ impl Prologue {
     }
 
     /// The next thing to do; each is yielded once, in order.
+    ///
+    /// ```
+    #[doc = include_str!("examples/prologue.txt")]
+    /// prologue.handle(at(0), PrologueInput::LayerChosen)?;
+    /// prologue.handle(at(40), PrologueInput::Established)?;
+    /// assert_eq!(prologue.next_output(), Some(PrologueOutput::BeginHandshake));
+    /// assert_eq!(prologue.next_output(), Some(PrologueOutput::Open(None)));
+    /// assert_eq!(prologue.next_output(), None);
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
     pub fn next_output(&mut self) -> Option<PrologueOutput> {
         if core::mem::take(&mut self.work.begin_handshake) {
             return Some(PrologueOutput::BeginHandshake);
@@ -221,18 +310,41 @@ impl Prologue {
     }
 
     /// When a [`Tick`](PrologueInput::Tick) is due; `None`: no deadline runs.
+    ///
+    /// ```
+    #[doc = include_str!("examples/prologue.txt")]
+    /// assert_eq!(prologue.deadline(), Some(at(10_000))); // `preface_timeout`
+    /// prologue.handle(at(500), PrologueInput::LayerChosen)?;
+    /// assert_eq!(prologue.deadline(), Some(at(10_500))); // `handshake_timeout`
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         Some(self.work.due().0).filter(|due| *due != Moment::NEVER)
     }
 
     /// Bytes of the preface that may still come; 0 when it is over.
+    ///
+    /// ```
+    #[doc = include_str!("examples/prologue.txt")]
+    /// assert_eq!(prologue.room(), 4 << 10); // `max_preface_bytes`
+    /// prologue.handle(at(3), PrologueInput::Received(96))?;
+    /// assert_eq!(prologue.room(), 4_000);
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn room(&self) -> u32 {
         if self.state == State::Preface { self.work.room } else { 0 }
     }
 
     /// Where the prologue stands.
+    ///
+    /// ```
+    #[doc = include_str!("examples/prologue.txt")]
+    /// prologue.handle(at(3), PrologueInput::OtherProtocol)?;
+    /// assert_eq!(prologue.state(), State::Handed);
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
     #[must_use]
     pub const fn state(&self) -> State {
         self.state

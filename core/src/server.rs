@@ -46,11 +46,31 @@ use table::MATRIX;
 pub use table::{Action, Event, Internal, MACHINE, REFUSALS, ROWS, State};
 
 /// The number of a channel, unique for the life of its server. The first is 1.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// let mut server = Server::new(ServerConfig::default());
+/// server.handle(Moment::START, connected)?;
+/// let Some(ServerOutput::HttpChannel { id, name, .. }) = server.next_output() else { panic!("it has room") };
+/// assert_eq!((id.to_string(), name), ("1".into(), "server.clisrv_1".into()));
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ChannelId(NonZero<u64>);
 
 impl ChannelId {
     /// The number, as in the channel's name.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// for expected in 1..=3 {
+    ///     server.handle(Moment::START, connected.clone())?;
+    ///     let Some(ServerOutput::HttpChannel { id, .. }) = server.next_output() else { panic!("it has room") };
+    ///     assert_eq!(id.get(), expected);
+    /// }
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0.get()
@@ -67,6 +87,21 @@ impl fmt::Display for ChannelId {
 pub type Step = Taken<State, Event, Internal, Action>;
 
 /// What the server is told.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// use httpfsm::server::ChannelStats;
+///
+/// let mut server = Server::new(ServerConfig::default());
+/// server.handle(Moment::START, connected)?;
+/// let Some(ServerOutput::HttpChannel { id, .. }) = server.next_output() else { panic!("it has room") };
+/// // The channel has served two requests, and ended.
+/// let mut stats = ChannelStats::default();
+/// stats.requests = 2;
+/// server.handle(Moment::from_millis(70), ServerInput::HttpChannelClosed { channel: id, stats })?;
+/// assert_eq!((server.stats().closed, server.stats().channels.requests), (1, 2));
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerInput {
     /// A connection was accepted (EV_CONNECTED). The next output is [`ServerOutput::HttpChannel`] or
@@ -118,6 +153,12 @@ pub enum ServerInput {
 
 impl ServerInput {
     /// The event of the table that this input is.
+    ///
+    /// ```
+    /// use httpfsm::server::{Event, ServerInput};
+    ///
+    /// assert_eq!(ServerInput::GoOut.event(), Event::GoOut);
+    /// ```
     #[must_use]
     pub const fn event(&self) -> Event {
         match self {
@@ -133,6 +174,16 @@ impl ServerInput {
 }
 
 /// What the server says.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// let config = ServerConfig { origins: vec!["10.0.0.0/8".parse()?], ..ServerConfig::default() };
+/// let mut server = Server::new(config);
+/// server.handle(Moment::START, connected)?;
+/// let reason = NotAdmitted::Origin;
+/// assert_eq!(server.next_output(), Some(ServerOutput::NotAdmitted { peername, reason }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerOutput {
     /// Serve the connection with a new channel, and report its end with [`ServerInput::HttpChannelClosed`].
@@ -168,6 +219,17 @@ pub enum ServerOutput {
 }
 
 /// Why a connection was not served.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// let config = ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() };
+/// let mut server = Server::new(config);
+/// server.handle(Moment::START, connected)?;
+/// let reason = server.would_turn_away(&peername).expect("it has one channel already");
+/// assert_eq!(reason, NotAdmitted::Peer);
+/// assert_eq!(reason.to_string(), "The peer has as many channels open as max_connections_per_peer allows.");
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum NotAdmitted {
@@ -195,6 +257,21 @@ impl fmt::Display for NotAdmitted {
 /// The caller's mistake: an input that does not fit. Nothing changed but the time.
 ///
 /// What a server refuses is the end, or another peer, of a channel that is not open.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// use httpfsm::server::ChannelStats;
+///
+/// let mut server = Server::new(ServerConfig::default());
+/// server.handle(Moment::START, connected)?;
+/// let Some(ServerOutput::HttpChannel { id, .. }) = server.next_output() else { panic!("it has room") };
+/// let closed = ServerInput::HttpChannelClosed { channel: id, stats: ChannelStats::default() };
+/// server.handle(Moment::START, closed.clone())?;
+/// // A channel closes once.
+/// let refused = server.handle(Moment::START, closed).unwrap_err();
+/// assert_eq!((refused.state, refused.event), (State::Listening, Event::HttpChannelClosed));
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct ServerNotAccepted {
@@ -206,6 +283,14 @@ pub struct ServerNotAccepted {
 
 impl ServerNotAccepted {
     /// An input that the server does not accept in this state.
+    ///
+    /// ```
+    /// use httpfsm::server::{Event, ServerNotAccepted, State};
+    ///
+    /// // What a test expects of a server that is gone.
+    /// let refused = ServerNotAccepted::new(State::Gone, Event::HttpChannelClosed);
+    /// assert!(refused.to_string().ends_with("in the state Gone: the channel is not open."));
+    /// ```
     #[must_use]
     pub const fn new(state: State, event: Event) -> Self {
         Self { state, event }
@@ -228,6 +313,20 @@ impl core::error::Error for ServerNotAccepted {}
 ///
 /// Inputs go in through [`handle`](Self::handle) alone; outputs come out of [`next_output`](Self::next_output), which
 /// is to be called after each `handle` until it returns `None`.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// let mut server = Server::new(ServerConfig::default());
+/// server.handle(Moment::START, connected)?;
+/// while let Some(output) = server.next_output() {
+///     match output {
+///         ServerOutput::HttpChannel { id, .. } => assert_eq!(id.get(), 1), // Serve the connection.
+///         ServerOutput::NotAdmitted { reason, .. } => panic!("{reason}"),  // Close it.
+///         other => panic!("{other:?} comes when the server goes out, or of a proxy"),
+///     }
+/// }
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 #[doc(alias = "GHttpServer")]
 #[derive(Debug)]
 pub struct Server {
@@ -237,18 +336,46 @@ pub struct Server {
 
 impl Server {
     /// A server that is listening; its channels are named `server.clisrv_1`, `server.clisrv_2`, ...
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm::server::{Server, State};
+    ///
+    /// let server = Server::new(ServerConfig::hardened());
+    /// assert_eq!((server.name(), server.state()), ("server", State::Listening));
+    /// ```
     #[must_use]
     pub fn new(config: impl Into<Arc<ServerConfig>>) -> Self {
         Self::named("server", config)
     }
 
     /// A server of another name, for programs that run several: `admin.clisrv_1`, ...
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::named("admin", ServerConfig::default());
+    /// server.handle(Moment::START, connected)?;
+    /// let Some(ServerOutput::HttpChannel { name, .. }) = server.next_output() else { panic!("it has room") };
+    /// assert_eq!(name, "admin.clisrv_1");
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn named(name: impl Into<Cow<'static, str>>, config: impl Into<Arc<ServerConfig>>) -> Self {
         Self { state: MACHINE.initial, registry: Registry::new(name.into(), config.into()) }
     }
 
     /// Takes an input. `at` is the time since the server began; it is first a tick, and a time in the past is none.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// server.handle(Moment::from_millis(5), ServerInput::GoOut)?;
+    /// assert_eq!(server.next_output(), Some(ServerOutput::GoOut));
+    /// // A connection that a listener had accepted before is served still.
+    /// server.handle(Moment::from_millis(6), connected)?;
+    /// assert!(matches!(server.next_output(), Some(ServerOutput::HttpChannel { .. })));
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -260,6 +387,15 @@ impl Server {
 
     /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its
     /// actions have run. A panic of the trace leaves nothing half done: the other rows of the input run without the trace.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// let mut steps = Vec::new();
+    /// server.handle_with(Moment::START, connected, &mut |step: &Step| steps.push(step.to_string()))?;
+    /// assert_eq!(steps[1..], ["Listening on Connected: CheckPeer", "Listening then Admitted: OpenChannel"]);
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -291,6 +427,17 @@ impl Server {
     }
 
     /// Why a connection from this peer would be turned away now; `None`: it would be served.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    /// let mut server = Server::new(config);
+    /// assert_eq!(server.would_turn_away(&peername), None);
+    /// server.handle(Moment::START, connected)?;
+    /// // A transport closes an idle channel first, where there is one, and then tells of the connection.
+    /// assert_eq!(server.would_turn_away(&peername), Some(NotAdmitted::Full));
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
         match self.state {
@@ -300,6 +447,15 @@ impl Server {
     }
 
     /// The same of a [proxy](ServerInput::ProxyConnected); `None`: it would be served, and its peer judged when it is named.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let config = ServerConfig { origins: vec!["10.0.0.0/8".parse()?], ..ServerConfig::default() };
+    /// let server = Server::new(config);
+    /// assert_eq!(server.would_turn_away_proxy(&Peer::Ip("10.0.0.7:5000".parse()?)), None);
+    /// assert_eq!(server.would_turn_away_proxy(&peername), Some(NotAdmitted::Origin));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn would_turn_away_proxy(&self, proxy: &Peer) -> Option<NotAdmitted> {
         match self.state {
@@ -309,41 +465,111 @@ impl Server {
     }
 
     /// The next thing to do; each is yielded once, in order.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// server.handle(Moment::START, ServerInput::GoOut)?;
+    /// server.handle(Moment::START, ServerInput::ListenersClosed)?;
+    /// assert_eq!(server.next_output(), Some(ServerOutput::GoOut));
+    /// assert_eq!(server.next_output(), Some(ServerOutput::Gone));
+    /// assert_eq!(server.next_output(), None);
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     pub fn next_output(&mut self) -> Option<ServerOutput> {
         self.registry.next_output()
     }
 
     /// When a [`Tick`](ServerInput::Tick) is due; `None`: no deadline runs.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// assert_eq!(server.deadline(), None);
+    /// server.handle(Moment::START, ServerInput::GoOut)?;
+    /// // `drain_deadline`, and the `drain_grace` of the channels.
+    /// assert_eq!(server.deadline(), Some(Moment::from_millis(31_000)));
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         self.registry.deadline()
     }
 
     /// Where the server stands.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// assert_eq!(server.state(), State::Listening);
+    /// server.handle(Moment::START, ServerInput::GoOut)?;
+    /// assert_eq!(server.state(), State::Draining);
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub const fn state(&self) -> State {
         self.state
     }
 
     /// Whether the server has gone out and its last channel has closed.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// server.handle(Moment::START, ServerInput::GoOut)?;
+    /// // A listener may still tell of a connection.
+    /// assert!(!server.is_gone());
+    /// server.handle(Moment::START, ServerInput::ListenersClosed)?;
+    /// assert!(server.is_gone());
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.state == State::Gone
     }
 
     /// The counts so far.
+    ///
+    /// ```
+    #[doc = include_str!("examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// server.handle(Moment::START, connected)?;
+    /// let stats = server.stats();
+    /// assert_eq!((stats.n_channels, stats.opened, stats.not_admitted()), (1, 1, 0));
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub const fn stats(&self) -> ServerStats {
         self.registry.stats()
     }
 
     /// What the server obeys.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::channel::CompiledConfig;
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm::server::Server;
+    ///
+    /// let server = Server::new(ServerConfig::hardened());
+    /// // What the channels obey is made ready once.
+    /// let compiled = Arc::new(CompiledConfig::new(&server.config().channel));
+    /// assert_eq!(compiled.config().max_request_fields, 100);
+    /// ```
     #[must_use]
     pub const fn config(&self) -> &Arc<ServerConfig> {
         self.registry.config()
     }
 
     /// The server's name, which begins the names of its channels.
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm::server::Server;
+    ///
+    /// assert_eq!(Server::named("admin", ServerConfig::default()).name(), "admin");
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         self.registry.name()

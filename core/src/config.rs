@@ -16,6 +16,15 @@ use crate::error::RequestError;
 use crate::origins::Origin;
 
 /// How a request's body reaches the handler.
+///
+/// ```
+/// use httpfsm::{Bodies, ChannelConfig};
+///
+/// // For handlers that parse a whole document: they are called when the body is in.
+/// let config = ChannelConfig { bodies: Some(Bodies::Whole), ..ChannelConfig::default() };
+/// assert_eq!(ChannelConfig::default().bodies, None);
+/// # assert_eq!(config.bodies, Some(Bodies::Whole));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bodies {
     /// The handler is called at the end of the head and reads the body as it arrives. A function that blocks a thread of few
@@ -28,6 +37,17 @@ pub enum Bodies {
 }
 
 /// The content of a response that the machine makes by itself.
+///
+/// ```
+/// use httpfsm::{ChannelConfig, ErrorPage, ErrorPages};
+///
+/// // The same page for every error.
+/// let page = ErrorPage { content_type: "text/html".into(), body: "<h1>This went wrong.</h1>".into() };
+/// let pages = ErrorPages::new(move |_error| page.clone());
+/// let config = ChannelConfig { error_pages: Some(pages), ..ChannelConfig::default() };
+/// # let error = httpfsm::RequestError::new(httpfsm::Rule::BareLf, 14);
+/// # assert_eq!(config.error_pages.expect("a page").page(&error).content_type, "text/html");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrorPage {
     /// The value of `Content-Type`. Control characters in it make the page fall back to the default text.
@@ -66,11 +86,35 @@ pub struct ErrorPages(Arc<dyn Fn(&RequestError) -> ErrorPage + Send + Sync>);
 
 impl ErrorPages {
     /// Takes the function.
+    ///
+    /// ```
+    /// use httpfsm::{ErrorPage, ErrorPages, RequestError, Rule};
+    ///
+    /// // The page is made of the error, here of its status alone.
+    /// let pages = ErrorPages::new(|error| ErrorPage {
+    ///     content_type: "text/plain".into(),
+    ///     body: error.status().reason().into(),
+    /// });
+    /// assert_eq!(pages.page(&RequestError::new(Rule::BareLf, 14)).body, "Bad Request");
+    /// ```
     pub fn new(make: impl Fn(&RequestError) -> ErrorPage + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
     }
 
     /// The page for one error.
+    ///
+    /// ```
+    /// use httpfsm::{ErrorPage, ErrorPages, RequestError, Rule};
+    ///
+    /// let pages = ErrorPages::new(|error| ErrorPage {
+    ///     content_type: "text/plain".into(),
+    ///     body: format!("{error}\n").into(),
+    /// });
+    /// // A program can test its pages with every rule.
+    /// for &rule in Rule::ALL {
+    ///     assert!(!pages.page(&RequestError::new(rule, 0)).body.is_empty());
+    /// }
+    /// ```
     #[must_use]
     pub fn page(&self, error: &RequestError) -> ErrorPage {
         (self.0)(error)
@@ -258,6 +302,16 @@ impl Default for ChannelConfig {
 
 impl ChannelConfig {
     /// Tighter values, for a server on the open internet that serves small requests.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm::ChannelConfig;
+    ///
+    /// let (config, hardened) = (ChannelConfig::default(), ChannelConfig::hardened());
+    /// assert_eq!(hardened.head_timeout, Some(Duration::from_secs(10)));
+    /// assert!(hardened.max_request_body_size < config.max_request_body_size);
+    /// ```
     #[must_use]
     pub fn hardened() -> Self {
         Self {
@@ -385,6 +439,15 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     /// Tighter values, for a server on the open internet that serves small requests.
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    ///
+    /// let config = ServerConfig::hardened();
+    /// assert_eq!(config.max_connections, 10_000);
+    /// // Its channels are hardened, too.
+    /// assert_eq!(config.channel.maximum_simultaneous_requests, 16);
+    /// ```
     #[must_use]
     pub fn hardened() -> Self {
         Self {

@@ -10,6 +10,17 @@ pub use self::rule::Rule;
 use crate::status::Status;
 
 /// Why the machine responds by itself: the peer's mistake, or the server's own reason. Which rule, and at which byte.
+///
+/// ```
+#[doc = include_str!("examples/fresh_channel.txt")]
+/// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\nHost: localhost\n\n"))?;
+/// while let Some(output) = channel.next_output() {
+///     if let Output::Refused(error) = output {
+///         assert_eq!((error.rule, error.offset), (Rule::BareLf, 14));
+///     }
+/// }
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct RequestError {
@@ -23,12 +34,26 @@ pub struct RequestError {
 
 impl RequestError {
     /// A broken rule at a byte.
+    ///
+    /// ```
+    /// use httpfsm::{RequestError, Rule};
+    ///
+    /// // To test an error page.
+    /// let error = RequestError::new(Rule::BareLf, 14);
+    /// assert_eq!(error.to_string(), "A line ends in LF alone; lines end in CR LF. (byte 14, RFC 9112 section 2.2)");
+    /// ```
     #[must_use]
     pub const fn new(rule: Rule, offset: u64) -> Self {
         Self { rule, offset }
     }
 
     /// The status of the response.
+    ///
+    /// ```
+    /// use httpfsm::{RequestError, Rule, Status};
+    ///
+    /// assert_eq!(RequestError::new(Rule::BodyTooLarge, 0).status(), Status::CONTENT_TOO_LARGE);
+    /// ```
     #[must_use]
     pub const fn status(&self) -> Status {
         self.rule.status()
@@ -44,6 +69,22 @@ impl fmt::Display for RequestError {
 impl core::error::Error for RequestError {}
 
 /// Why the bytes of a request body ended before the body did.
+///
+/// ```
+/// use httpfsm::{BodyError, RequestError, Rule, Status};
+///
+/// /// What a handler responds if it cannot read the body: whose fault was it?
+/// fn status(error: BodyError) -> Status {
+///     match error {
+///         BodyError::Malformed(error) => error.status(),
+///         BodyError::TimedOut => Status::REQUEST_TIMEOUT,
+///         _ => Status::BAD_REQUEST,
+///     }
+/// }
+/// let malformed = BodyError::Malformed(RequestError::new(Rule::ChunkSize, 7));
+/// assert_eq!(status(malformed), Status::BAD_REQUEST);
+/// assert_eq!(status(BodyError::TimedOut), Status::REQUEST_TIMEOUT);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -80,6 +121,22 @@ impl fmt::Display for BodyError {
 impl core::error::Error for BodyError {}
 
 /// Why a channel ended.
+///
+/// ```
+/// use httpfsm::{CloseReason, RequestError, Rule};
+///
+/// /// What a log of faults says of a connection that has ended.
+/// fn fault(reason: CloseReason) -> Option<String> {
+///     match reason {
+///         CloseReason::Refused(error) => Some(format!("{}: {error}", error.status().code())),
+///         CloseReason::Aborted | CloseReason::ResponseShort => Some(reason.to_string()),
+///         _ => None,
+///     }
+/// }
+/// assert_eq!(fault(CloseReason::PeerEnded), None);
+/// let refused = CloseReason::Refused(RequestError::new(Rule::HostMissing, 0));
+/// assert!(fault(refused).is_some_and(|line| line.starts_with("400: ")));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum CloseReason {

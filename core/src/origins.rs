@@ -46,6 +46,17 @@ enum Hosts {
 }
 
 /// Whether `peer` may connect. An empty list lets everybody in.
+///
+/// ```
+/// use httpfsm::origins::{Origin, allows};
+/// use httpfsm::peer::Peer;
+///
+/// let origins = [Origin::UNIX, "10.0.0.0/8".parse()?];
+/// assert!(allows(&origins, &Peer::Unix(None)));
+/// assert!(!allows(&origins, &Peer::Ip("192.0.2.1:5000".parse()?)));
+/// assert!(allows(&[], &Peer::Ip("192.0.2.1:5000".parse()?)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn allows(origins: &[Origin], peer: &Peer) -> bool {
     origins.is_empty() || origins.iter().any(|origin| origin.covers(peer))
@@ -56,6 +67,18 @@ impl Origin {
     pub const UNIX: Self = Self(Hosts::Unix);
 
     /// The peers whose address begins with the first `prefix` bits of `address`, from `port` only if one is given.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    ///
+    /// use httpfsm::origins::{Origin, OriginError};
+    ///
+    /// let block = Origin::block(IpAddr::from([10, 0, 0, 0]), 8, None)?;
+    /// assert_eq!(block.to_string(), "10.0.0.0/8");
+    /// // 10.1.0.0/16, or 10.0.0.0/8? It does not guess.
+    /// assert_eq!(Origin::block(IpAddr::from([10, 1, 0, 0]), 8, None), Err(OriginError::HostBits));
+    /// # Ok::<(), OriginError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -76,6 +99,16 @@ impl Origin {
     }
 
     /// Whether this entry lets `peer` in.
+    ///
+    /// ```
+    /// use httpfsm::origins::Origin;
+    /// use httpfsm::peer::Peer;
+    ///
+    /// let origin: Origin = "192.0.2.1:5000".parse()?;
+    /// assert!(origin.covers(&Peer::Ip("192.0.2.1:5000".parse()?)));
+    /// assert!(!origin.covers(&Peer::Ip("192.0.2.1:5001".parse()?)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn covers(&self, peer: &Peer) -> bool {
         match (self.0, peer.ip()) {
@@ -97,6 +130,14 @@ impl From<IpAddr> for Origin {
 }
 
 /// Why a text is no entry of `origins`.
+///
+/// ```
+/// use httpfsm::origins::{Origin, OriginError};
+///
+/// let error = "localhost".parse::<Origin>().unwrap_err();
+/// // A name: the program may resolve it, and make an entry of each address.
+/// assert_eq!(error, OriginError::Host("localhost".into()));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum OriginError {

@@ -8,6 +8,14 @@ use core::net::{IpAddr, SocketAddr};
 ///
 /// `Display` writes `192.0.2.1:5000`, `[2001:db8::1]:5000`, `unix:/run/web.sock`, or `unix` for a Unix socket
 /// without a name.
+///
+/// ```
+/// use httpfsm::Peer;
+///
+/// let peers = [Peer::Ip("192.0.2.1:5000".parse()?), Peer::Unix(Some("/run/web.sock".into()))];
+/// assert_eq!(peers.map(|peer| peer.to_string()), ["192.0.2.1:5000", "unix:/run/web.sock"]);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Peer {
     /// An IP address and a port.
@@ -19,6 +27,18 @@ pub enum Peer {
 impl Peer {
     /// The IP address, an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) as the IPv4 address it stands for;
     /// `None` for a Unix socket.
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    ///
+    /// use httpfsm::Peer;
+    ///
+    /// // What a socket for both versions of IP reports for a peer that speaks IPv4.
+    /// let peer = Peer::Ip("[::ffff:192.0.2.1]:5000".parse()?);
+    /// assert_eq!(peer.ip(), Some(IpAddr::from([192, 0, 2, 1])));
+    /// assert_eq!(Peer::Unix(None).ip(), None);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
@@ -28,6 +48,14 @@ impl Peer {
     }
 
     /// The port; `None` for a Unix socket.
+    ///
+    /// ```
+    /// use httpfsm::Peer;
+    ///
+    /// assert_eq!(Peer::Ip("192.0.2.1:5000".parse()?).port(), Some(5000));
+    /// assert_eq!(Peer::Unix(None).port(), None);
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {

@@ -22,6 +22,13 @@ macro_rules! statuses {
             pub const $name: Self = Self($code);)*
 
             /// The registered reason phrase; empty for a code that is not registered.
+            ///
+            /// ```
+            /// use httpfsm::Status;
+            ///
+            /// assert_eq!(Status::CONTENT_TOO_LARGE.reason(), "Content Too Large");
+            /// assert_eq!(Status::new(299).map(Status::reason), Some(""));
+            /// ```
             #[must_use]
             pub const fn reason(self) -> &'static str {
                 match self.0 {
@@ -104,30 +111,68 @@ statuses! {
 
 impl Status {
     /// The status with this code; `None` unless it has three digits.
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    ///
+    /// const TEAPOT: Option<Status> = Status::new(418);
+    /// assert_eq!(TEAPOT.map(Status::code), Some(418));
+    /// assert_eq!(Status::new(99), None);
+    /// ```
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
         if code >= 100 && code <= 999 { Some(Self(code)) } else { None }
     }
 
     /// The number.
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    ///
+    /// // For a log, or for the counters of a program.
+    /// let class = Status::NOT_FOUND.code() / 100;
+    /// assert_eq!(class, 4);
+    /// ```
     #[must_use]
     pub const fn code(self) -> u16 {
         self.0
     }
 
     /// 1xx: an interim response (RFC 9110 section 15.2).
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    ///
+    /// assert!(Status::EARLY_HINTS.is_informational());
+    /// assert!(!Status::OK.is_informational());
+    /// ```
     #[must_use]
     pub const fn is_informational(self) -> bool {
         self.0 < 200
     }
 
     /// 2xx.
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    ///
+    /// assert!(Status::NO_CONTENT.is_success());
+    /// assert!(!Status::NOT_MODIFIED.is_success());
+    /// ```
     #[must_use]
     pub const fn is_success(self) -> bool {
         self.0 >= 200 && self.0 < 300
     }
 
     /// 1xx, 204 and 304: the head ends the response whatever its fields say (RFC 9112 section 6.3).
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    ///
+    /// assert!(Status::NOT_MODIFIED.forbids_content());
+    /// // A 205 has no content either, but its head has to say so (RFC 9110 section 15.3.6).
+    /// assert!(!Status::RESET_CONTENT.forbids_content());
+    /// ```
     #[must_use]
     pub const fn forbids_content(self) -> bool {
         self.0 < 200 || self.0 == 204 || self.0 == 304
@@ -144,6 +189,14 @@ impl TryFrom<u16> for Status {
 }
 
 /// A number that is no status code: it has no three digits.
+///
+/// ```
+/// use httpfsm::Status;
+/// use httpfsm::status::InvalidStatus;
+///
+/// assert_eq!(Status::try_from(1000), Err(InvalidStatus(1000)));
+/// assert_eq!(InvalidStatus(1000).to_string(), "1000 is no status code; those are 100 to 999.");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct InvalidStatus(pub u16);
 

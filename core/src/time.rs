@@ -7,6 +7,17 @@ use core::fmt;
 use core::time::Duration;
 
 /// Milliseconds since a channel (or a server) opened, on a monotonic clock that the caller reads.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::time::Moment;
+///
+/// let opened = Moment::START;
+/// let due = opened.saturating_add_millis(30_000);
+/// assert!(due > opened && due < Moment::NEVER);
+/// assert_eq!(due, Moment::from_duration(Duration::from_secs(30)));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Moment(u64);
 
@@ -21,30 +32,72 @@ impl Moment {
     pub(crate) const LAST: Self = Self(u64::MAX - 1);
 
     /// The moment `millis` milliseconds after the opening.
+    ///
+    /// ```
+    /// use httpfsm::time::Moment;
+    ///
+    /// assert_eq!(Moment::from_millis(0), Moment::START);
+    /// assert!(Moment::from_millis(5) < Moment::from_millis(6));
+    /// ```
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the opening.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm::time::Moment;
+    ///
+    /// assert_eq!(Moment::from_duration(Duration::from_secs(2)).as_millis(), 2_000);
+    /// ```
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
     /// The moment `since_open` after the opening; saturates after 584 million years.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// use httpfsm::time::Moment;
+    ///
+    /// let opened = Instant::now();
+    /// let at = Moment::from_duration(opened.elapsed());
+    /// assert!(at >= Moment::START);
+    /// // What is less than a millisecond does not count.
+    /// assert_eq!(Moment::from_duration(Duration::from_micros(1_999)), Moment::from_millis(1));
+    /// ```
     #[must_use]
     pub fn from_duration(since_open: Duration) -> Self {
         Self(u64::try_from(since_open.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// This moment, `millis` milliseconds later; saturates.
+    ///
+    /// ```
+    /// use httpfsm::time::Moment;
+    ///
+    /// assert_eq!(Moment::from_millis(5).saturating_add_millis(10), Moment::from_millis(15));
+    /// assert_eq!(Moment::NEVER.saturating_add_millis(10), Moment::NEVER);
+    /// ```
     #[must_use]
     pub const fn saturating_add_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
     }
 
     /// Milliseconds from `earlier` to this moment; 0 if `earlier` is later.
+    ///
+    /// ```
+    /// use httpfsm::time::Moment;
+    ///
+    /// let (began, ended) = (Moment::from_millis(20), Moment::from_millis(50));
+    /// assert_eq!(ended.millis_since(began), 30);
+    /// assert_eq!(began.millis_since(ended), 0);
+    /// ```
     #[must_use]
     pub const fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -78,6 +131,15 @@ impl Date {
 
     /// Takes the 29 bytes of a rendered date; `None` if one of them is neither visible ASCII nor SP, so that no
     /// date can end a field line.
+    ///
+    /// ```
+    /// use httpfsm::time::Date;
+    ///
+    /// let date = Date::new(*b"Sun, 06 Nov 1994 08:49:37 GMT");
+    /// assert!(date.is_some());
+    /// // It goes into a response as it is, so it must not end a line.
+    /// assert_eq!(Date::new(*b"Sun, 06 Nov 1994 08:49:37\r\nX:"), None);
+    /// ```
     #[must_use]
     pub const fn new(bytes: [u8; 29]) -> Option<Self> {
         let mut at = 0;
@@ -107,6 +169,12 @@ impl Date {
     }
 
     /// The bytes as they go into the field value.
+    ///
+    /// ```
+    /// use httpfsm::time::Date;
+    ///
+    /// assert_eq!(Date::EPOCH.as_bytes(), b"Thu, 01 Jan 1970 00:00:00 GMT");
+    /// ```
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 29] {
         &self.0
@@ -120,6 +188,16 @@ impl fmt::Debug for Date {
 }
 
 /// When an input arrives: the monotonic moment and the wall clock's `Date`.
+///
+/// ```
+/// use httpfsm::time::{Date, Moment, Now};
+///
+/// // A driver renders the date once a second, and takes the same one for every input in that second.
+/// let date = Date::new(*b"Sun, 06 Nov 1994 08:49:37 GMT").expect("it is visible ASCII");
+/// let first = Now { at: Moment::from_millis(20), date: &date };
+/// let second = Now { at: Moment::from_millis(21), ..first };
+/// assert_eq!(first.date, second.date);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Now<'a> {
     /// Time since the channel opened.
@@ -130,6 +208,13 @@ pub struct Now<'a> {
 
 impl<'a> Now<'a> {
     /// Puts the two together.
+    ///
+    /// ```
+    /// use httpfsm::time::{Date, Moment, Now};
+    ///
+    /// let now = Now::new(Moment::from_millis(20), &Date::EPOCH);
+    /// assert_eq!(now.at.as_millis(), 20);
+    /// ```
     #[must_use]
     pub const fn new(at: Moment, date: &'a Date) -> Self {
         Self { at, date }

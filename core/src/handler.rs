@@ -110,11 +110,53 @@ pub trait Handler: Send + Sync + 'static {
     type Future: Future<Output: IntoResponse> + Send;
 
     /// Begins to respond to a request. A long computation here holds up the transport's worker.
+    ///
+    /// ```
+    /// use std::future::{Ready, ready};
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::handler::{Body, ConnectionInfo, Handler, Request};
+    /// use httpfsm::request::RequestHead;
+    /// use httpfsm::Peer;
+    ///
+    /// fn peer(request: Request) -> Ready<String> {
+    ///     ready(request.peername().to_string())
+    /// }
+    ///
+    /// // As a transport calls it, or a test.
+    /// let connection = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "server.clisrv_1".into());
+    /// let head = Arc::new(RequestHead::default());
+    /// let request = Request::new(head, Body::Empty, Arc::new(connection), Arc::new(()));
+    /// assert_eq!(peer.call(request).into_inner(), "unix");
+    /// ```
     fn call(&self, request: Request) -> Self::Future;
 
     /// Whether it makes requests of the crate `http` of its requests (`RequestHead::into_http`, `fill_http`), for which it
     /// takes all of their fields. Where these stand is then kept when a head is parsed, and they need not be looked for
     /// again. It is asked once. A handler around another one passes the question on. Default: `false`.
+    ///
+    /// ```
+    /// use httpfsm::handler::{Handler, Request};
+    ///
+    /// /// A handler around another one.
+    /// struct Logged<H>(H);
+    ///
+    /// impl<H: Handler> Handler for Logged<H> {
+    ///     type Future = H::Future;
+    ///
+    ///     fn call(&self, request: Request) -> H::Future {
+    ///         // Write a line of a log, and then:
+    ///         self.0.call(request)
+    ///     }
+    ///
+    ///     fn takes_all_fields(&self) -> bool {
+    ///         self.0.takes_all_fields()
+    ///     }
+    /// }
+    ///
+    /// let hello = |_request: Request| async { "Hello, world!" };
+    /// assert!(!Logged(hello).takes_all_fields());
+    /// ```
     fn takes_all_fields(&self) -> bool {
         false
     }
@@ -122,6 +164,18 @@ pub trait Handler: Send + Sync + 'static {
 
 /// What a function returns that is a [`Handler`]: any future. The trait is here to say what to do where something else is
 /// returned.
+///
+/// ```
+/// use httpfsm::handler::{Handler, HandlerFuture, Request};
+///
+/// // Nobody implements it: every future is one, and a function that returns one is a handler.
+/// fn greet(request: Request) -> impl HandlerFuture<Output = String> + Send {
+///     async move { format!("Hello, {}!", request.query().unwrap_or("world")) }
+/// }
+///
+/// fn is_handler(_: impl Handler) {}
+/// is_handler(greet);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a handler returns a future of a response, and `{Self}` is none",
     label = "this function is no handler",

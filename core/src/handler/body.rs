@@ -45,6 +45,31 @@ pub enum Body {
 
 impl Body {
     /// A body that is pulled from a source.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll};
+    ///
+    /// use httpfsm::handler::{Body, Frame, Source};
+    ///
+    /// /// A piece of a cache, so many times.
+    /// struct Repeated(bytes::Bytes, u64);
+    ///
+    /// impl Source for Repeated {
+    ///     fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
+    ///         let Some(left) = self.1.checked_sub(1) else { return Poll::Ready(Frame::End) };
+    ///         self.1 = left;
+    ///         Poll::Ready(Frame::Data(self.0.clone()))
+    ///     }
+    ///
+    ///     fn length(&self) -> Option<u64> {
+    ///         Some(self.0.len() as u64 * self.1)
+    ///     }
+    /// }
+    ///
+    /// let body = Body::stream(Repeated("tick\n".into(), 3));
+    /// assert_eq!(body.length(), Some(15));
+    /// ```
     #[must_use]
     pub fn stream(source: impl Source + 'static) -> Self {
         Self::Stream(Box::pin(source))
@@ -70,6 +95,15 @@ impl Body {
     }
 
     /// The number of bytes still to come, when it is known.
+    ///
+    /// ```
+    /// use std::task::Poll;
+    ///
+    /// use httpfsm::handler::{Body, Frame};
+    ///
+    /// assert_eq!(Body::from("hello").length(), Some(5));
+    /// assert_eq!(Body::from_fn(|_| Poll::Ready(Frame::End)).length(), None);
+    /// ```
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         match self {
@@ -81,6 +115,25 @@ impl Body {
 
     /// The next frame. After [`Frame::Trailers`] or [`Frame::Error`] it is [`Frame::End`] for ever, and the source
     /// is gone.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll};
+    ///
+    /// use httpfsm::handler::{Body, Frame, Source};
+    ///
+    /// /// Another body in upper case, and all that it yields beside as it is.
+    /// struct Upper(Body);
+    ///
+    /// impl Source for Upper {
+    ///     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+    ///         self.0.poll_frame(cx).map(|frame| match frame {
+    ///             Frame::Data(bytes) => Frame::Data(bytes.to_ascii_uppercase().into()),
+    ///             other => other,
+    ///         })
+    ///     }
+    /// }
+    /// ```
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
         match self {
             Self::Empty => Poll::Ready(Frame::End),
@@ -112,6 +165,21 @@ impl Body {
     ///
     /// Dropping the future before it is ready loses nothing.
     ///
+    /// ```
+    #[doc = include_str!("../examples/request.txt")]
+    /// use httpfsm::handler::BodyFailure;
+    ///
+    /// async fn lines(body: &mut Body) -> Result<usize, BodyFailure> {
+    ///     let mut lines = 0;
+    ///     while let Some(data) = body.next_data().await {
+    ///         lines += data?.iter().filter(|&&byte| byte == b'\n').count();
+    ///     }
+    ///     Ok(lines)
+    /// }
+    ///
+    /// assert_eq!(result_of(lines(&mut "a\nb\n".into())).unwrap(), 2);
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`BodyFailure`] when the body ends before its end; the next call gives `None`.
@@ -120,6 +188,17 @@ impl Body {
     }
 
     /// The poll under [`next_data`](Self::next_data).
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use httpfsm::handler::Body;
+    ///
+    /// let mut body = Body::from_fn(|_| Poll::Pending);
+    /// // For what is no `async fn`. Nothing has come yet, and `cx` is woken when it has.
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(body.poll_data(&mut cx).is_pending());
+    /// ```
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         loop {
             if let Self::Trailers(_) = self {
@@ -138,6 +217,18 @@ impl Body {
 
     /// The trailer section, once [`next_data`](Self::next_data) gave `None` or [`collect`](Self::collect) the
     /// whole; `None` if none came. Trailer fields are apart from the head's on purpose (RFC 9110 section 6.5.1).
+    ///
+    /// ```
+    #[doc = include_str!("../examples/request.txt")]
+    /// use httpfsm::handler::Frame;
+    ///
+    /// let mut frames = vec![Frame::Trailers(Fields::new().with("X-Rows", "2")?), Frame::Data("a\nb\n".into())];
+    /// let mut body = Body::from_fn(move |_| Poll::Ready(frames.pop().unwrap_or(Frame::End)));
+    /// assert!(body.trailers().is_none());
+    /// assert_eq!(result_of(body.collect(1024)).unwrap(), "a\nb\n");
+    /// assert_eq!(body.trailers().and_then(|trailers| trailers.get("X-Rows")), Some(&b"2"[..]));
+    /// # Ok::<(), httpfsm::InvalidField>(())
+    /// ```
     #[must_use]
     pub fn trailers(&self) -> Option<&Fields> {
         match self {
@@ -228,10 +319,60 @@ pub trait Source: Send {
     /// The next frame. `Pending` after arranging for the waker to be called, as in any future.
     ///
     /// After [`Frame::Trailers`], [`Frame::End`] or [`Frame::Error`] a source is dropped without being polled again.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll};
+    ///
+    /// use httpfsm::handler::{BodyFailure, Frame, Source};
+    ///
+    /// /// Waits for a text, and is that.
+    /// struct Later<F>(Option<Pin<Box<F>>>);
+    ///
+    /// impl<F: Future<Output = Result<String, std::io::Error>> + Send> Source for Later<F> {
+    ///     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+    ///         let Some(text) = &mut self.0 else { return Poll::Ready(Frame::End) };
+    ///         text.as_mut().poll(cx).map(|text| {
+    ///             self.0 = None;
+    ///             text.map_or_else(|error| Frame::Error(BodyFailure::source(error)), |text| Frame::Data(text.into()))
+    ///         })
+    ///     }
+    /// }
+    /// ```
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame>;
 
     /// The number of bytes still to come, when it is known. A response is then sent with `Content-Length`, else
     /// chunked. A source that yields fewer has its response cut off; what it yields beyond is not sent.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll};
+    ///
+    /// use httpfsm::handler::{Frame, Response, Source};
+    ///
+    /// /// A file, and how much of it is to be read.
+    /// struct FileSource {
+    ///     file: std::fs::File,
+    ///     left: u64,
+    /// }
+    ///
+    /// impl Source for FileSource {
+    ///     fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
+    ///         // It reads here.
+    /// #       Poll::Ready(Frame::End)
+    ///     }
+    ///
+    ///     fn length(&self) -> Option<u64> {
+    ///         Some(self.left)
+    ///     }
+    /// }
+    ///
+    /// # fn respond(file: std::fs::File) -> std::io::Result<Response> {
+    /// let left = file.metadata()?.len();
+    /// // Its head has `Content-Length`.
+    /// Ok(Response::stream(FileSource { file, left }))
+    /// # }
+    /// ```
     fn length(&self) -> Option<u64> {
         None
     }
@@ -248,6 +389,34 @@ pub trait Source: Send {
     /// of the source, with what is still to come; `None`: the source is read as before. The source of a request's body
     /// implements this, and one that wraps another source passes the call on. The default is ready at once: the source waits
     /// for no peer.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::task::{Context, Poll, ready};
+    ///
+    /// use httpfsm::handler::{Body, Frame, GatherUntil, Source};
+    ///
+    /// /// A body whose bytes are counted as they are read.
+    /// struct Counted {
+    ///     body: Body,
+    ///     bytes: u64,
+    /// }
+    ///
+    /// impl Source for Counted {
+    ///     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+    ///         let frame = ready!(self.body.poll_frame(cx));
+    ///         if let Frame::Data(bytes) = &frame {
+    ///             self.bytes += bytes.len() as u64;
+    ///         }
+    ///         Poll::Ready(frame)
+    ///     }
+    ///
+    ///     fn poll_gathered(mut self: Pin<&mut Self>, until: GatherUntil, cx: &mut Context<'_>) -> Poll<Option<Body>> {
+    ///         // What is gathered takes the place of the body within.
+    ///         self.body.poll_gathered(until, cx).map(|()| None)
+    ///     }
+    /// }
+    /// ```
     fn poll_gathered(self: Pin<&mut Self>, until: GatherUntil, cx: &mut Context<'_>) -> Poll<Option<Body>> {
         let _ = (until, cx);
         Poll::Ready(None)
@@ -255,6 +424,17 @@ pub trait Source: Send {
 }
 
 /// The source that [`Body::from_fn`] makes.
+///
+/// ```
+/// use std::task::Poll;
+///
+/// use httpfsm::handler::{Body, Frame};
+///
+/// let body = Body::from_fn(|_| Poll::Ready(Frame::End));
+/// let Body::Stream(source) = body else { panic!("a function is a source") };
+/// // A function says nothing about what is still to come.
+/// assert_eq!(source.length(), None);
+/// ```
 pub struct SourceFn<F>(F);
 
 // The function is never pinned, only called.
@@ -273,6 +453,30 @@ impl<F> fmt::Debug for SourceFn<F> {
 }
 
 /// One thing that a [`Source`] yields.
+///
+/// ```
+/// use std::task::Poll;
+///
+/// use httpfsm::handler::{Body, BodyFailure, Frame};
+///
+/// /// Rows as they come from a database. The peer gets each one at once, and sees where they break off.
+/// fn rows(mut next: impl FnMut() -> Option<Result<String, std::io::Error>> + Send + 'static) -> Body {
+///     let mut flush = false;
+///     Body::from_fn(move |_| {
+///         if std::mem::take(&mut flush) {
+///             return Poll::Ready(Frame::Flush);
+///         }
+///         Poll::Ready(match next() {
+///             Some(Ok(row)) => {
+///                 flush = true;
+///                 Frame::Data(row.into())
+///             }
+///             Some(Err(error)) => Frame::Error(BodyFailure::source(error)),
+///             None => Frame::End,
+///         })
+///     })
+/// }
+/// ```
 pub enum Frame {
     /// Bytes of the content.
     Data(Bytes),
@@ -301,6 +505,13 @@ impl fmt::Debug for Frame {
 
 impl Frame {
     /// Whether nothing follows this frame.
+    ///
+    /// ```
+    /// use httpfsm::handler::Frame;
+    ///
+    /// assert!(!Frame::Data("hello".into()).is_last());
+    /// assert!(Frame::End.is_last());
+    /// ```
     #[must_use]
     pub const fn is_last(&self) -> bool {
         match self {
@@ -311,6 +522,19 @@ impl Frame {
 }
 
 /// Why a body ended before its end.
+///
+/// ```
+/// use httpfsm::BodyError;
+/// use httpfsm::handler::BodyFailure;
+///
+/// /// Whether the peer is the one to blame, so that a log need not say more.
+/// fn is_of_the_peer(failure: &BodyFailure) -> bool {
+///     matches!(failure, BodyFailure::Request(BodyError::Truncated | BodyError::Malformed(_)))
+/// }
+///
+/// assert!(is_of_the_peer(&BodyError::Truncated.into()));
+/// assert!(!is_of_the_peer(&BodyFailure::source("the disk is gone")));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BodyFailure {

@@ -87,6 +87,25 @@ impl Body {
 
 /// Why a body could not be collected. As the error of a handler it becomes a response with its own status: 413, or what
 /// the failure calls for.
+///
+/// ```
+#[doc = include_str!("../examples/request.txt")]
+/// use httpfsm::handler::{CollectError, IntoResponse};
+///
+/// async fn note(mut request: Request) -> Response {
+///     match request.body().collect(4).await {
+///         Ok(content) => Response::bytes(content),
+///         // It would be a 413 without content by itself.
+///         Err(CollectError::TooLarge { limit }) => {
+///             Response::text(format!("A note has {limit} bytes at most.\n")).with_status(Status::CONTENT_TOO_LARGE)
+///         }
+///         Err(other) => other.into_response(),
+///     }
+/// }
+///
+/// let response = result_of(note(request("POST /notes HTTP/1.1\r\nContent-Length: 5", "hello")));
+/// assert_eq!(response.status, Status::CONTENT_TOO_LARGE);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CollectError {

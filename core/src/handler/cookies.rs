@@ -26,6 +26,13 @@ impl Request {
     }
 
     /// The first cookie of this name; names are case-sensitive.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/request.txt")]
+    /// let request = request("GET / HTTP/1.1\r\nCookie: theme=dark; session=42", ());
+    /// assert_eq!(request.cookie("session").map(|cookie| cookie.value().to_owned()), Some("42".into()));
+    /// assert!(request.cookie("Session").is_none());
+    /// ```
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<Cookie<'_>> {
         self.cookies().find(|cookie| cookie.name() == name)

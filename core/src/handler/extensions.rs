@@ -30,6 +30,16 @@ pub struct Extensions(Option<Arc<Vec<Entry>>>);
 
 impl Extensions {
     /// Adds a value, in place of the one of its type.
+    ///
+    /// ```
+    /// use httpfsm::handler::Extensions;
+    ///
+    /// let mut extensions = Extensions::default();
+    /// extensions.insert("first");
+    /// // There is one of each type.
+    /// extensions.insert("second");
+    /// assert_eq!(extensions.get::<&str>(), Some(&"second"));
+    /// ```
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         let entries = Arc::make_mut(self.0.get_or_insert_default());
         entries.retain(|(of, _)| *of != TypeId::of::<T>());
@@ -37,6 +47,16 @@ impl Extensions {
     }
 
     /// Adds the values of another, in place of those of their types. They are shared.
+    ///
+    /// ```
+    /// use httpfsm::handler::Extensions;
+    ///
+    /// let (mut listener, mut layer) = (Extensions::default(), Extensions::default());
+    /// listener.insert("internal");
+    /// layer.insert(3_u8);
+    /// listener.extend(&layer);
+    /// assert_eq!((listener.get::<&str>(), listener.get::<u8>()), (Some(&"internal"), Some(&3)));
+    /// ```
     pub fn extend(&mut self, other: &Self) {
         for (of, value) in other.0.as_deref().into_iter().flatten() {
             let entries = Arc::make_mut(self.0.get_or_insert_default());
@@ -46,6 +66,22 @@ impl Extensions {
     }
 
     /// The value of this type.
+    ///
+    /// ```
+    /// use httpfsm::Request;
+    ///
+    /// /// What a layer has found out about the client.
+    /// struct Client {
+    ///     name: String,
+    /// }
+    ///
+    /// async fn whoami(request: Request) -> String {
+    ///     match request.connection().extensions.get::<Client>() {
+    ///         Some(client) => format!("You are {}.", client.name),
+    ///         None => "Nobody knows who you are.".into(),
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let (_, value) = self.0.as_ref()?.iter().find(|(of, _)| *of == TypeId::of::<T>())?;

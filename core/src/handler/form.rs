@@ -48,6 +48,18 @@ impl Request {
 }
 
 /// Why a body is no form.
+///
+/// ```
+#[doc = include_str!("../examples/request.txt")]
+/// use std::collections::BTreeMap;
+///
+/// use httpfsm::handler::FormError;
+///
+/// // A form is not taken for one without its media type.
+/// let mut request = request("POST /login HTTP/1.1\r\nContent-Length: 8", "name=Ada");
+/// let refused = result_of(request.form::<BTreeMap<String, String>>(1024)).unwrap_err();
+/// assert!(matches!(refused, FormError::MediaType));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FormError {

@@ -6,6 +6,17 @@ use core::task::{Context, Poll, ready};
 use super::body::Body;
 
 /// Until when a body is gathered: [`Body::poll_gathered`], [`Source::poll_gathered`](super::Source::poll_gathered).
+///
+/// ```
+/// use std::future::poll_fn;
+///
+/// use httpfsm::handler::{Body, GatherUntil};
+///
+/// /// Before a thread begins to read `body`.
+/// async fn before_thread(body: &mut Body) {
+///     poll_fn(|cx| body.poll_gathered(GatherUntil::WholeOrPermitted, cx)).await;
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum GatherUntil {
@@ -61,6 +72,16 @@ impl Body {
 
     /// The poll under [`gathered`](Self::gathered), which gathers no longer than it has to. `until` is the same at each
     /// poll.
+    ///
+    /// ```
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// use httpfsm::handler::{Body, GatherUntil};
+    ///
+    /// // A body that is there has nobody to wait for.
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(Body::from("hello").poll_gathered(GatherUntil::Whole, &mut cx), Poll::Ready(()));
+    /// ```
     pub fn poll_gathered(&mut self, until: GatherUntil, cx: &mut Context<'_>) -> Poll<()> {
         if let Self::Stream(source) = self {
             if let Some(gathered) = ready!(source.as_mut().poll_gathered(until, cx)) {

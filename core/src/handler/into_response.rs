@@ -43,6 +43,16 @@ use crate::status::Status;
 )]
 pub trait IntoResponse {
     /// Makes the response.
+    ///
+    /// ```
+    /// use httpfsm::handler::IntoResponse;
+    /// use httpfsm::Status;
+    ///
+    /// let response = (Status::CREATED, "Your note has the number 7.").into_response();
+    /// assert_eq!(response.status, Status::CREATED);
+    /// let response = Err::<&str, _>(Status::NOT_FOUND).into_response();
+    /// assert_eq!(response.status, Status::NOT_FOUND);
+    /// ```
     fn into_response(self) -> Response;
 }
 

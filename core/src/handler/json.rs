@@ -77,6 +77,17 @@ impl Request {
 }
 
 /// Why a body is no value of JSON.
+///
+/// ```
+#[doc = include_str!("../examples/request.txt")]
+/// use httpfsm::handler::{IntoResponse, JsonError};
+///
+/// let head = "POST /points HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 8";
+/// // It is JSON, and not what is asked for.
+/// let refused = result_of(request(head, "[1, 2.5]").json::<(u8, u8)>(1024)).unwrap_err();
+/// assert!(matches!(refused, JsonError::Content(_)));
+/// assert_eq!(refused.into_response().status, Status::UNPROCESSABLE_CONTENT);
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JsonError {

@@ -64,12 +64,29 @@ pub struct Hosts(Arc<Serves>);
 impl Hosts {
     /// `serves` is given a name, or an address (one of IPv6 in brackets), as the request has it and without the port, and
     /// says whether the connection serves it. It is called for each request, so it must be quick.
+    ///
+    /// ```
+    /// use httpfsm::handler::{Extensions, Hosts};
+    ///
+    /// // A layer says it of the connection on which it has seen a certificate.
+    /// let mut extensions = Extensions::default();
+    /// extensions.insert(Hosts::new(|host| matches!(host, "example.org" | "www.example.org")));
+    /// assert!(extensions.get::<Hosts>().is_some_and(|hosts| hosts.serve("www.example.org")));
+    /// ```
     #[must_use]
     pub fn new(serves: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(serves))
     }
 
     /// Whether a request for this [authority](super::Request::authority) is served.
+    ///
+    /// ```
+    /// use httpfsm::handler::Hosts;
+    ///
+    /// let hosts = Hosts::new(|host| host == "[2001:db8::1]");
+    /// assert!(hosts.serve("[2001:db8::1]:8443"));
+    /// assert!(!hosts.serve("example.org"));
+    /// ```
     #[must_use]
     pub fn serve(&self, authority: &str) -> bool {
         let host =
@@ -80,6 +97,18 @@ impl Hosts {
     /// Whether this request is served. One of HTTP/1.0 may be for no host, which is asked for as the empty name. `CONNECT`
     /// names the host that it is to be connected to, so it is served: who responds to it looks at
     /// [`Security::peer_chain`] by itself.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/received.txt")]
+    /// use httpfsm::handler::Hosts;
+    ///
+    /// let hosts = Hosts::new(|host| host == "example.org");
+    /// let elsewhere = received(b"GET / HTTP/1.1\r\nHost: example.net\r\n\r\n");
+    /// assert!(!hosts.serve_request(&elsewhere.as_ref()));
+    /// // The name in a CONNECT is that of another server.
+    /// let tunnel = received(b"CONNECT example.net:443 HTTP/1.1\r\nHost: example.net:443\r\n\r\n");
+    /// assert!(hosts.serve_request(&tunnel.as_ref()));
+    /// ```
     #[must_use]
     pub fn serve_request(&self, request: &RequestRef<'_>) -> bool {
         request.method() == "CONNECT" || self.serve(request.authority().unwrap_or_default())

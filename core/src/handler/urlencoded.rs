@@ -52,6 +52,18 @@ impl Request {
 }
 
 /// The pairs of a query or of a form are no value of the type: 400.
+///
+/// ```
+#[doc = include_str!("../examples/request.txt")]
+/// use std::collections::BTreeMap;
+///
+/// use httpfsm::handler::IntoResponse;
+///
+/// let request = request("GET /list?page=two HTTP/1.1", ());
+/// let refused = request.query_as::<BTreeMap<String, u32>>().unwrap_err();
+/// assert!(refused.to_string().starts_with("The pairs are not what is expected here: "));
+/// assert_eq!(refused.into_response().status, Status::BAD_REQUEST);
+/// ```
 #[derive(Debug)]
 pub struct PairsError(pub(super) serde_urlencoded::de::Error);
 

@@ -14,6 +14,20 @@ use super::control::Waiter;
 /// [`promised`](Self::promised) together, and `max_spooled_bytes` bounds [`spooled`](Self::spooled). What is granted where
 /// there is no room, 4 KiB of input and of output for each connection among it, counts here as well, so `total` may be above
 /// the limit: [`max_buffered_bytes`](crate::config::ServerConfig::max_buffered_bytes) says by what.
+///
+/// ```
+/// use httpfsm::handler::MemoryUse;
+///
+/// /// A gauge of each part, as Prometheus reads it.
+/// fn metrics(memory: &MemoryUse) -> String {
+///     let MemoryUse { input, output, bodies, pieces, .. } = memory;
+///     [("input", input), ("output", output), ("bodies", bodies), ("pieces", pieces)]
+///         .map(|(part, bytes)| format!("server_memory_bytes{{part=\"{part}\"}} {bytes}\n"))
+///         .concat()
+/// }
+///
+/// assert!(metrics(&MemoryUse::default()).starts_with("server_memory_bytes{part=\"input\"} 0\n"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct MemoryUse {
@@ -36,6 +50,16 @@ pub struct MemoryUse {
 
 impl MemoryUse {
     /// All that is in memory: what is promised is not.
+    ///
+    /// ```
+    /// use httpfsm::handler::MemoryUse;
+    ///
+    /// let mut memory = MemoryUse::default();
+    /// (memory.bodies, memory.pieces) = (64 << 10, 1 << 20);
+    /// // No byte of this has come yet, and that is on a disk.
+    /// (memory.promised, memory.spooled) = (16 << 10, 1 << 30);
+    /// assert_eq!(memory.total(), (64 << 10) + (1 << 20));
+    /// ```
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.input + self.output + self.bodies + self.pieces
@@ -43,6 +67,53 @@ impl MemoryUse {
 }
 
 /// Keeps the account behind a [`MemoryHandle`]; implemented by transports.
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use std::sync::Arc;
+/// use std::task::{Context, Poll};
+///
+/// use httpfsm::handler::{MemoryHandle, MemoryLedger, NoRoom, Waiter};
+///
+/// /// Room for so many bytes, for a test of a source. Nobody waits for some: there is room at once, or there is none.
+/// struct Room(AtomicUsize);
+///
+/// impl Room {
+///     fn take(&self, bytes: usize) -> bool {
+///         self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |room| room.checked_sub(bytes)).is_ok()
+///     }
+/// }
+///
+/// impl MemoryLedger for Room {
+///     fn poll_reserve(&self, _: &mut Waiter, bytes: usize, _: &mut Context<'_>) -> Poll<Result<usize, NoRoom>> {
+///         Poll::Ready(self.take(bytes).then_some(bytes).ok_or(NoRoom))
+///     }
+///
+///     fn room(&self) -> u64 {
+///         self.0.load(Ordering::SeqCst) as u64
+///     }
+///
+///     fn try_reserve(&self, bytes: usize) -> bool {
+///         self.take(bytes)
+///     }
+///
+///     fn reserve_now(&self, bytes: usize) -> usize {
+///         if self.take(bytes) { bytes } else { 0 }
+///     }
+///
+///     fn give_back(&self, bytes: usize) {
+///         self.0.fetch_add(bytes, Ordering::SeqCst);
+///     }
+///
+///     fn forget(&self, _: &mut Waiter) {}
+/// }
+///
+/// let memory = MemoryHandle::new(Arc::new(Room(100.into())));
+/// assert!(memory.try_reserve(101).is_none());
+/// assert_eq!(memory.reserve_now(60).attach([0; 60]).len(), 60);
+/// // The bytes are gone, and so is their reservation.
+/// assert_eq!(memory.room(), 100);
+/// ```
 pub trait MemoryLedger: Send + Sync {
     /// Takes room for `bytes` bytes, or for fewer where room is scarce, and returns for how many. Who has to wait is served
     /// in order. `waiter` is the key of whoever waits, which is [forgotten](Self::forget) if this is not polled to its end.
@@ -111,6 +182,20 @@ pub struct MemoryHandle(Option<Arc<dyn MemoryLedger>>);
 
 impl MemoryHandle {
     /// The handle of a ledger, for transports. The default one has none, and always has room.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::handler::{MemoryHandle, MemoryLedger};
+    ///
+    /// /// What a transport gives the handlers of a server, whose connections share a ledger.
+    /// fn of_server(ledger: &Arc<impl MemoryLedger + 'static>) -> MemoryHandle {
+    ///     MemoryHandle::new(ledger.clone())
+    /// }
+    ///
+    /// // Without a ledger there is no limit.
+    /// assert_eq!(MemoryHandle::default().room(), u64::MAX);
+    /// ```
     #[must_use]
     pub fn new(ledger: Arc<dyn MemoryLedger>) -> Self {
         Self(Some(ledger))
@@ -119,6 +204,14 @@ impl MemoryHandle {
     /// For how many bytes there is room now: `u64::MAX` without a limit, 0 where others wait for room. It may be less a
     /// moment later. A source that does not know whether its peer reads takes a small part of it for its first pieces, so
     /// that many of such peers leave room to others.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/memory.txt")]
+    /// // A peer that may read slowly gets a quarter of what is left.
+    /// let first = memory.try_reserve(usize::try_from(memory.room() / 4).unwrap_or(usize::MAX));
+    /// assert_eq!(first.as_ref().map(ReservedMemory::bytes), Some(25));
+    /// assert_eq!(memory.room(), 75);
+    /// ```
     #[must_use]
     pub fn room(&self) -> u64 {
         self.0.as_ref().map_or(u64::MAX, |ledger| ledger.room())
@@ -126,6 +219,18 @@ impl MemoryHandle {
 
     /// Room for `bytes` bytes, as soon as there is; for fewer, but not for none, where room is scarce. Who waits is served
     /// in order.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/memory.txt")]
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let Poll::Ready(Ok(reserved)) = Pin::new(&mut memory.reserve(150)).poll(&mut cx) else { panic!("there is room") };
+    /// // It is less than was asked for.
+    /// assert_eq!(reserved.bytes(), 100);
+    /// let mut next = memory.reserve(1);
+    /// assert!(Pin::new(&mut next).poll(&mut cx).is_pending());
+    /// drop(reserved);
+    /// assert!(Pin::new(&mut next).poll(&mut cx).is_ready());
+    /// ```
     ///
     /// # Errors
     ///
@@ -135,6 +240,14 @@ impl MemoryHandle {
     }
 
     /// Room for all of `bytes` bytes, if there is room now.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/memory.txt")]
+    /// let reserved = memory.try_reserve(80).expect("there is room");
+    /// assert!(memory.try_reserve(80).is_none());
+    /// drop(reserved);
+    /// assert!(memory.try_reserve(80).is_some());
+    /// ```
     #[must_use]
     pub fn try_reserve(&self, bytes: usize) -> Option<ReservedMemory> {
         let has_room = self.0.as_ref().is_none_or(|ledger| ledger.try_reserve(bytes));
@@ -175,6 +288,33 @@ impl fmt::Debug for MemoryHandle {
 }
 
 /// Resolves when there is room; from [`MemoryHandle::reserve`]. Dropping it gives up the place in the order.
+///
+/// ```
+#[doc = include_str!("../examples/memory.txt")]
+/// use httpfsm::handler::ReserveFuture;
+///
+/// /// A source waits for room in its `poll_frame`, and keeps its place in the order from one poll to the next.
+/// struct Pieces {
+///     memory: MemoryHandle,
+///     reserving: Option<ReserveFuture>,
+/// }
+///
+/// impl Pieces {
+///     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<ReservedMemory, NoRoom>> {
+///         let reserving = self.reserving.get_or_insert_with(|| self.memory.reserve(64));
+///         let reserved = Pin::new(reserving).poll(cx);
+///         if reserved.is_ready() {
+///             self.reserving = None;
+///         }
+///         reserved
+///     }
+/// }
+///
+/// let mut pieces = Pieces { memory, reserving: None };
+/// let reserved = pieces.poll_room(&mut Context::from_waker(Waker::noop()));
+/// let Poll::Ready(Ok(reserved)) = reserved else { panic!("there is room") };
+/// assert_eq!(reserved.bytes(), 64);
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct ReserveFuture {
     ledger: Option<Arc<dyn MemoryLedger>>,
@@ -210,6 +350,14 @@ impl fmt::Debug for ReserveFuture {
 }
 
 /// Room that was reserved, until this is dropped.
+///
+/// ```
+#[doc = include_str!("../examples/memory.txt")]
+/// let reserved = memory.try_reserve(60).expect("there is room");
+/// assert_eq!(memory.room(), 40);
+/// drop(reserved);
+/// assert_eq!(memory.room(), 100);
+/// ```
 #[must_use = "the room is given back when this is dropped"]
 pub struct ReservedMemory {
     ledger: Option<Arc<dyn MemoryLedger>>,
@@ -218,12 +366,34 @@ pub struct ReservedMemory {
 
 impl ReservedMemory {
     /// For how many bytes there is room.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/memory.txt")]
+    /// let reserved = memory.reserve_now(150);
+    /// // As much is allocated as was granted, and no more.
+    /// let piece = vec![0; reserved.bytes()];
+    /// assert_eq!(reserved.attach(piece).len(), 100);
+    /// ```
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Gives back what is above `bytes`.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/memory.txt")]
+    /// use std::io::Read;
+    ///
+    /// let mut reserved = memory.try_reserve(60).expect("there is room");
+    /// let mut piece = vec![0; reserved.bytes()];
+    /// let length = (&b"the end of a file"[..]).read(&mut piece).unwrap_or(0);
+    /// // What the file did not fill goes to others.
+    /// piece.truncate(length);
+    /// piece.shrink_to_fit();
+    /// reserved.shrink_to(length);
+    /// assert_eq!(memory.room(), 83);
+    /// ```
     pub fn shrink_to(&mut self, bytes: usize) {
         let above = self.bytes.saturating_sub(bytes);
         if let (Some(ledger), 1..) = (&self.ledger, above) {
@@ -233,6 +403,18 @@ impl ReservedMemory {
     }
 
     /// The bytes, with the reservation: it is given back when the last part of them is dropped.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/memory.txt")]
+    /// let reserved = memory.try_reserve(60).expect("there is room");
+    /// let mut bytes = reserved.attach(vec![0; 60]);
+    /// let first = bytes.split_to(10);
+    /// drop(bytes);
+    /// // A part of them is still on its way to the peer.
+    /// assert_eq!(memory.room(), 40);
+    /// drop(first);
+    /// assert_eq!(memory.room(), 100);
+    /// ```
     pub fn attach(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
         if self.ledger.is_none() || bytes.as_ref().is_empty() {
             return Bytes::from_owner(bytes);
@@ -270,6 +452,20 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Attached<B> {
 /// The server holds as many bytes as `max_buffered_bytes` says, or has as many in temporary files as `max_spooled_bytes`
 /// says, and no room became free within `room_timeout`. As a response it is `503 Service Unavailable`, so a handler may use
 /// `?` on a [`reserve`](MemoryHandle::reserve).
+///
+/// ```
+/// use httpfsm::handler::{IntoResponse, NoRoom, Request, Response};
+/// use httpfsm::Status;
+///
+/// async fn report(request: Request) -> Result<Response, NoRoom> {
+///     let reserved = request.memory().reserve(1 << 20).await?;
+///     // What is made of the report, in the memory that is reserved for it:
+///     let report = vec![b'.'; reserved.bytes()];
+///     Ok(Response::bytes(reserved.attach(report)))
+/// }
+///
+/// assert_eq!(NoRoom.into_response().status, Status::SERVICE_UNAVAILABLE);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct NoRoom;
 

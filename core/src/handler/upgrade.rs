@@ -37,18 +37,45 @@ pub struct Upgraded {
 
 impl Upgraded {
     /// Puts together what the peer sent ahead, after its request, and the connection.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// # let wire = Wire { input: b" again", output };
+    /// // The peer sent `hello` right after its request, before the response: that is read first.
+    /// let mut connection = Upgraded::new(Bytes::from_static(b"hello"), Box::new(wire));
+    /// let mut buffer = [0; 64];
+    /// assert_eq!(result_of(connection.read(&mut buffer)), Ok(5));
+    /// assert_eq!(&buffer[..5], b"hello");
+    /// ```
     #[must_use]
     pub fn new(leftover: Bytes, io: Box<dyn UpgradedIo>) -> Self {
         Self { leftover, io }
     }
 
     /// The bytes that came with the request and were not read yet, and the connection without them.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// // For a library that reads the connection by itself.
+    /// let (leftover, mut io) = connection.into_parts();
+    /// assert!(leftover.is_empty());
+    /// let mut buffer = [0; 64];
+    /// let read = io.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+    /// assert_eq!(read, Poll::Ready(Ok(5)));
+    /// ```
     #[must_use]
     pub fn into_parts(self) -> (Bytes, Box<dyn UpgradedIo>) {
         (self.leftover, self.io)
     }
 
     /// Reads into `buffer`, what came ahead first; 0 is the end of input (or an empty buffer).
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// let mut buffer = [0; 4];
+    /// let read = connection.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+    /// assert_eq!((read, &buffer), (Poll::Ready(Ok(4)), b"hell"));
+    /// ```
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>> {
         if self.leftover.is_empty() {
             return self.io.poll_read(cx, buffer);
@@ -65,21 +92,55 @@ impl Upgraded {
     }
 
     /// Writes some of `bytes` and says how many.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// // This one takes three bytes at a time.
+    /// let written = connection.poll_write(&mut Context::from_waker(Waker::noop()), b"hello");
+    /// assert_eq!(written, Poll::Ready(Ok(3)));
+    /// ```
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
         self.io.poll_write(cx, bytes)
     }
 
     /// Ready when all that was written has left.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// // As `flush` of a trait of a runtime does. Until it is ready, `cx` is woken when more has left.
+    /// assert_eq!(connection.poll_flush(&mut cx), Poll::Ready(Ok(())));
+    /// ```
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
         self.io.poll_flush(cx)
     }
 
     /// Flushes, then ends this side of the connection; reading goes on.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert_eq!(connection.poll_close(&mut cx), Poll::Ready(Ok(())));
+    /// assert_eq!(connection.poll_write(&mut cx, b"late"), Poll::Ready(Err(IoFailure::Closed)));
+    /// ```
     pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
         self.io.poll_close(cx)
     }
 
     /// Reads into `buffer`; 0 is the end of input.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// let (mut all, mut buffer) = (Vec::new(), [0; 2]);
+    /// loop {
+    ///     match result_of(connection.read(&mut buffer))? {
+    ///         0 => break,
+    ///         length => all.extend_from_slice(&buffer[..length]),
+    ///     }
+    /// }
+    /// assert_eq!(all, b"hello");
+    /// # Ok::<(), IoFailure>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,6 +150,13 @@ impl Upgraded {
     }
 
     /// Writes all of `bytes`.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// result_of(connection.write_all(b"Hello, peer!"))?;
+    /// assert_eq!(output.lock().unwrap().as_deref(), Some(&b"Hello, peer!"[..]));
+    /// # Ok::<(), IoFailure>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -110,6 +178,18 @@ impl Upgraded {
 
     /// Waits until all that was written has left.
     ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// async fn ask(connection: &mut Upgraded) -> Result<usize, IoFailure> {
+    ///     connection.write_all(b"Who are you?\n").await?;
+    ///     // The peer has to have the question before it can say anything.
+    ///     connection.flush().await?;
+    ///     connection.read(&mut [0; 64]).await
+    /// }
+    ///
+    /// assert_eq!(result_of(ask(&mut connection)), Ok(5));
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`IoFailure`] when the connection is lost.
@@ -118,6 +198,14 @@ impl Upgraded {
     }
 
     /// Flushes, then ends this side of the connection; reading goes on.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/upgraded.txt")]
+    /// result_of(connection.close())?;
+    /// // The other direction goes on.
+    /// assert_eq!(result_of(connection.read(&mut [0; 64])), Ok(5));
+    /// # Ok::<(), IoFailure>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -134,6 +222,50 @@ impl fmt::Debug for Upgraded {
 }
 
 /// The connection below an [`Upgraded`]; implemented by transports.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::io::Read;
+/// use std::task::{Context, Poll};
+///
+/// use httpfsm::handler::{IoFailure, Upgraded, UpgradedIo};
+///
+/// /// A connection to itself, for a test of what an application does with one.
+/// #[derive(Default)]
+/// struct Loop {
+///     bytes: VecDeque<u8>,
+///     is_closed: bool,
+/// }
+///
+/// impl UpgradedIo for Loop {
+///     fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>> {
+///         if self.bytes.is_empty() && !self.is_closed {
+///             return Poll::Pending;
+///         }
+///         Poll::Ready(self.bytes.read(buffer).map_err(|error| IoFailure::Other(error.to_string())))
+///     }
+///
+///     fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
+///         if self.is_closed {
+///             return Poll::Ready(Err(IoFailure::Closed));
+///         }
+///         self.bytes.extend(bytes);
+///         Poll::Ready(Ok(bytes.len()))
+///     }
+///
+///     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
+///         self.is_closed = true;
+///         Poll::Ready(Ok(()))
+///     }
+/// }
+///
+/// let connection = Upgraded::new(bytes::Bytes::new(), Box::new(Loop::default()));
+/// # let _ = connection;
+/// ```
 pub trait UpgradedIo: Send {
     /// Reads into `buffer` and says how many bytes; 0 is the end of input.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>>;
@@ -149,6 +281,22 @@ pub trait UpgradedIo: Send {
 }
 
 /// Why an upgraded connection failed.
+///
+/// ```
+/// use httpfsm::handler::IoFailure;
+///
+/// /// What is worth a line of a log: that peers go is their affair.
+/// fn line(failure: &IoFailure) -> Option<String> {
+///     match failure {
+///         IoFailure::Closed | IoFailure::Reset => None,
+///         other => Some(other.to_string()),
+///     }
+/// }
+///
+/// assert_eq!(line(&IoFailure::Reset), None);
+/// let failure = IoFailure::Other("No route to host.".into());
+/// assert_eq!(line(&failure).as_deref(), Some("The connection failed: No route to host."));
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum IoFailure {
@@ -190,6 +338,16 @@ pub struct UpgradeFuture(Waiting);
 impl UpgradeFuture {
     /// The future of [`Request::upgrade`](super::Request::upgrade), for whoever has the control of a request alone
     /// ([`RequestParts`](super::RequestParts)).
+    ///
+    /// ```
+    #[doc = include_str!("../examples/request.txt")]
+    /// use httpfsm::handler::{UpgradeError, UpgradeFuture};
+    ///
+    /// // Whoever made a request of another kind of this one has kept its control.
+    /// let control = request("GET /chat HTTP/1.1", ()).into_parts().control;
+    /// // A request that is made by hand has no connection.
+    /// assert_eq!(result_of(UpgradeFuture::new(&control)).unwrap_err(), UpgradeError::Refused);
+    /// ```
     pub fn new(control: &Arc<dyn Control>) -> Self {
         Self(Waiting::new(control))
     }
@@ -210,6 +368,22 @@ impl fmt::Debug for UpgradeFuture {
 }
 
 /// Why there is no upgraded connection.
+///
+/// ```
+/// use httpfsm::handler::{UpgradeError, UpgradeFuture};
+///
+/// async fn chat(upgrade: UpgradeFuture) {
+///     match upgrade.await {
+///         Ok(connection) => {
+///             // Chat on it.
+/// #           let _ = connection;
+///         }
+///         // The peer has gone while the response was on its way.
+///         Err(UpgradeError::Disconnected) => {}
+///         Err(mistake) => eprintln!("{mistake}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum UpgradeError {

@@ -67,6 +67,16 @@ impl Request {
 }
 
 /// The parts of a form. See [`Request::multipart`].
+///
+/// ```
+#[doc = include_str!("../examples/multipart.txt")]
+/// let mut names = Vec::new();
+/// while let Some(part) = result_of(form.next_part())? {
+///     names.extend(part.name().map(str::to_owned));
+/// }
+/// assert_eq!(names, ["title", "photo"]);
+/// # Ok::<(), MultipartError>(())
+/// ```
 #[derive(Debug)]
 pub struct Multipart {
     form: multer::Multipart<'static>,
@@ -77,6 +87,15 @@ pub struct Multipart {
 
 impl Multipart {
     /// The next part; `None` behind the last. What was not read of the one before is read and dropped.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// // Nothing of the title is read here, so the next call skips it.
+    /// assert!(result_of(form.next_part())?.is_some());
+    /// assert_eq!(result_of(form.next_part())?.and_then(|part| part.name().map(str::to_owned)), Some("photo".into()));
+    /// assert!(result_of(form.next_part())?.is_none());
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -101,6 +120,22 @@ impl Multipart {
 }
 
 /// A part of a form.
+///
+/// ```
+/// use httpfsm::handler::{MultipartError, Part};
+///
+/// /// The title of a photo, or what has been read of the photo itself.
+/// async fn read(mut part: Part<'_>) -> Result<String, MultipartError> {
+///     if part.name() == Some("title") {
+///         return part.text(200).await;
+///     }
+///     let mut bytes = 0;
+///     while let Some(chunk) = part.chunk().await? {
+///         bytes += chunk.len();
+///     }
+///     Ok(format!("{bytes} bytes of {}", part.content_type().unwrap_or("something")))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Part<'f>(&'f mut Multipart);
 
@@ -110,30 +145,72 @@ impl Part<'_> {
     }
 
     /// The name of the part: that of the form's input.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// let title = result_of(form.next_part())?.expect("it comes first");
+    /// assert_eq!(title.name(), Some("title"));
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.field_ref()?.name()
     }
 
     /// The name of the file, as the peer gives it: it may hold anything, so it is no path to write to.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// // A part that is no file has no such name.
+    /// assert_eq!(result_of(form.next_part())?.expect("it comes first").file_name(), None);
+    /// assert_eq!(result_of(form.next_part())?.expect("it comes second").file_name(), Some("sea.png"));
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.field_ref()?.file_name()
     }
 
     /// The media type, as the peer gives it.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// let _title = result_of(form.next_part())?;
+    /// let photo = result_of(form.next_part())?.expect("it comes second");
+    /// assert_eq!(photo.content_type(), Some("image/png"));
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.field_ref()?.content_type().map(AsRef::as_ref)
     }
 
     /// The value of the first field line of this name (any case) in the head of the part.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// let title = result_of(form.next_part())?.expect("it comes first");
+    /// assert_eq!(title.field("content-disposition"), Some(&b"form-data; name=\"title\""[..]));
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.field_ref()?.headers().get(name).map(AsRef::as_ref)
     }
 
     /// The next bytes; `None` at the end of the part.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// let mut title = result_of(form.next_part())?.expect("it comes first");
+    /// let mut file = Vec::new();
+    /// while let Some(chunk) = result_of(title.chunk())? {
+    ///     // Written as it comes, so that no part is in memory as a whole.
+    ///     file.extend_from_slice(&chunk);
+    /// }
+    /// assert_eq!(file, b"My trip");
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -143,6 +220,15 @@ impl Part<'_> {
     }
 
     /// All bytes that are still to come, of which there may be `limit`.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// let mut title = result_of(form.next_part())?.expect("it comes first");
+    /// // It has seven bytes.
+    /// let refused = result_of(title.bytes(6)).unwrap_err();
+    /// assert_eq!(refused.into_response().status, Status::CONTENT_TOO_LARGE);
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -160,6 +246,13 @@ impl Part<'_> {
     }
 
     /// The same as text in UTF-8; what is none becomes U+FFFD.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// let mut title = result_of(form.next_part())?.expect("it comes first");
+    /// assert_eq!(result_of(title.text(200))?, "My trip");
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -237,11 +330,36 @@ impl Stream for BodyStream {
 }
 
 /// Why a body is no form with uploads.
+///
+/// ```
+#[doc = include_str!("../examples/request.txt")]
+/// use httpfsm::handler::IntoResponse;
+/// use multer::Constraints;
+///
+/// let mut request = request("POST /photos HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 5", "hello");
+/// let refused = request.multipart(Constraints::new()).unwrap_err();
+/// assert_eq!(refused.into_response().status, Status::UNSUPPORTED_MEDIA_TYPE);
+/// ```
 #[derive(Debug)]
 pub struct MultipartError(multer::Error);
 
 impl MultipartError {
     /// What `multer` says of it.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/multipart.txt")]
+    /// use multer::SizeLimit;
+    ///
+    /// let limits = SizeLimit::new().for_field("photo", 3);
+    /// let mut form = request().multipart(Constraints::new().size_limit(limits))?;
+    /// let _title = result_of(form.next_part())?;
+    /// let mut photo = result_of(form.next_part())?.expect("it comes second");
+    /// let refused = result_of(photo.bytes(1024)).unwrap_err();
+    /// // Which part it was that is too large:
+    /// let multer::Error::FieldSizeExceeded { field_name, .. } = refused.get_ref() else { panic!("{refused}") };
+    /// assert_eq!(field_name.as_deref(), Some("photo"));
+    /// # Ok::<(), MultipartError>(())
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &multer::Error {
         &self.0

@@ -131,7 +131,9 @@ pub enum Input<'a> {
     Informational(Status, &'a Fields),
     /// The application can take this many more bytes of the request body. The first demand sends the 100 that a
     /// request expects, unless body bytes came already. Once the final head is sent no 100 can be: a body that waits for
-    /// one fails then ([`BodyError::NotContinued`](crate::BodyError::NotContinued)).
+    /// one fails then ([`BodyError::NotContinued`](crate::BodyError::NotContinued)). The end of a chunked body is found only
+    /// under a demand: where the last one was for exactly the bytes that came, the next one, of a byte or more, gives
+    /// [`Output::BodyEnd`](crate::channel::Output::BodyEnd).
     BodyDemand(u64),
     /// The application failed. While the final head is not sent the request gets a 500 (with this text if
     /// `expose_tracebacks` is set); after it the response is cut without its end.

@@ -21,7 +21,8 @@ pub enum Output<'a> {
     /// Bytes of the request body, as many as were demanded and are there. Never empty.
     BodyData(&'a [u8]),
     /// The request body is whole. Trailer fields are kept apart from the head. A request without a body yields this at
-    /// the first demand for it, and not otherwise.
+    /// the first demand for it, and not otherwise. A chunked body of which exactly so many bytes were demanded as it has
+    /// yields this at the next demand ([`Input::BodyDemand`](crate::channel::Input::BodyDemand)).
     BodyEnd(Trailers<'a>),
     /// The request body ends here and is not whole.
     BodyFailed(BodyError),

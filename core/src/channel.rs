@@ -532,12 +532,14 @@ impl Channel {
         self.parts.input_room(self.state)
     }
 
-    /// How many bytes of input are held that nothing has asked for yet: of a body without credit, or of later requests. 0
-    /// where the channel waits for more input, as within a head.
+    /// How many bytes of input are held that nothing has asked for yet: of a body without credit, or of later requests. The
+    /// head of the request that waits counts as well until its memory goes: with [`forget_request`](Self::forget_request),
+    /// with a demand for its body, or with its response. 0 where the channel waits for more input, as within a head.
     ///
     /// ```
     #[doc = include_str!("examples/waiting_channel.txt")]
-    /// // The head of the request that waits counts, too, until it is forgotten.
+    /// // The head of the request that waits, until it is forgotten.
+    /// assert_eq!(channel.read_ahead(), b"GET /path HTTP/1.1\r\nHost: localhost\r\n\r\n".len());
     /// channel.forget_request();
     /// assert_eq!(channel.read_ahead(), 0);
     /// let next = b"GET /next HTTP/1.1\r\nHost: localhost\r\n\r\n";

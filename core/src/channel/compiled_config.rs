@@ -14,6 +14,16 @@ use crate::time::Moment;
 
 crate::labelled! {
     /// A parameter that is a length of time.
+    ///
+    /// ```
+    /// use httpfsm::channel::{DEADLINES, RunsWhile, State, Timeout};
+    /// use httpfsm::fsm::Label;
+    ///
+    /// // Which parameter says how long a channel may be idle?
+    /// let idle = DEADLINES.iter().find(|line| line.runs == RunsWhile::In(State::Idle));
+    /// assert_eq!(idle.map(|line| line.timeout), Some(Timeout::Inactivity));
+    /// assert_eq!(Timeout::Inactivity.meaning(), "inactivity_timeout");
+    /// ```
     #[non_exhaustive]
     pub enum Timeout {
         /// first_byte_timeout
@@ -50,6 +60,17 @@ pub(super) const NEVER: u64 = Moment::NEVER.as_millis();
 pub(super) const LEAST_GRACE: u64 = Leave::LEAST_GRACE.as_millis() as u64;
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm::{Channel, ChannelConfig};
+///
+/// let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+/// let channels: Vec<_> = (0..3).map(|_| Channel::new(Arc::clone(&compiled), Facts::default())).collect();
+/// assert_eq!(Arc::strong_count(&compiled), 1 + channels.len());
+/// ```
 #[derive(Clone, Debug)]
 pub struct CompiledConfig {
     pub(crate) config: ChannelConfig,
@@ -116,6 +137,16 @@ fn limit64(value: u64) -> u64 {
 
 impl CompiledConfig {
     /// Makes a configuration ready.
+    ///
+    /// ```
+    /// use httpfsm::ChannelConfig;
+    /// use httpfsm::channel::CompiledConfig;
+    ///
+    /// let mut config = ChannelConfig::default();
+    /// config.max_request_body_size = 10 << 20;
+    /// let compiled = CompiledConfig::new(&config);
+    /// assert_eq!(compiled.config().max_request_body_size, 10 << 20);
+    /// ```
     #[must_use]
     pub fn new(config: &ChannelConfig) -> Self {
         let body_size = limit64(config.max_request_body_size);
@@ -149,6 +180,16 @@ impl CompiledConfig {
     }
 
     /// The same for a handler that [takes all fields](crate::Handler::takes_all_fields) of each request, or does not.
+    ///
+    /// ```
+    /// use httpfsm::channel::CompiledConfig;
+    /// use httpfsm::{ChannelConfig, Handler};
+    ///
+    /// /// What a transport makes ready for the handler that it serves.
+    /// fn compiled(config: &ChannelConfig, handler: &impl Handler) -> CompiledConfig {
+    ///     CompiledConfig::new(config).taking_all_fields(handler.takes_all_fields())
+    /// }
+    /// ```
     #[must_use]
     pub fn taking_all_fields(self, all: bool) -> Self {
         Self { keeps_places: all, ..self }
@@ -162,6 +203,21 @@ impl CompiledConfig {
 
     /// The times of a server that goes out at `at`, by `drain_grace` and `drain_deadline`. A connection that has not
     /// made a request yet has a second at least.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm::ChannelConfig;
+    /// use httpfsm::channel::CompiledConfig;
+    /// use httpfsm::time::Moment;
+    ///
+    /// let mut config = ChannelConfig::default();
+    /// config.drain_grace = Some(Duration::ZERO);
+    /// let leave = CompiledConfig::new(&config).leave(Moment::from_millis(5_000));
+    /// // An idle connection closes at once. One that is new may still make its first request.
+    /// assert_eq!(leave.idle_until, Moment::from_millis(5_000));
+    /// assert_eq!(leave.fresh_until, Moment::from_millis(6_000));
+    /// ```
     #[must_use]
     pub fn leave(&self, at: Moment) -> Leave {
         let grace = self.timeout(Timeout::DrainGrace);
@@ -181,6 +237,15 @@ impl CompiledConfig {
     }
 
     /// The configuration it was made from.
+    ///
+    /// ```
+    /// use httpfsm::ChannelConfig;
+    /// use httpfsm::channel::CompiledConfig;
+    ///
+    /// let compiled = CompiledConfig::new(&ChannelConfig::default());
+    /// // As it was given: what the machine makes of it, of a zero that is no limit, say, is not in there.
+    /// assert_eq!(compiled.config().identity, ChannelConfig::default().identity);
+    /// ```
     #[must_use]
     pub fn config(&self) -> &ChannelConfig {
         &self.config
@@ -189,6 +254,17 @@ impl CompiledConfig {
 
 /// The times of a server that goes out, for one channel: moments since it opened. [`Moment::NEVER`] for a time that does
 /// not come.
+///
+/// ```
+#[doc = include_str!("../examples/fresh_channel.txt")]
+/// use httpfsm::channel::Leave;
+///
+/// // A server that has nobody wait: whoever is idle goes, and what runs has ten seconds.
+/// let leave = Leave { idle_until: now.at, fresh_until: now.at, cut_at: Moment::from_millis(10_000) };
+/// channel.handle(&now, Input::GoOut(leave))?;
+/// assert_eq!(channel.close_reason(), Some(CloseReason::Drained));
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Leave {
     /// Until when an idle channel stays, for a request that may be on its way.
@@ -249,6 +325,17 @@ pub struct Facts {
 
 impl Facts {
     /// The same with this `age_jitter`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm::channel::Facts;
+    ///
+    /// // `random` is a number from 0 to 1 of the transport's.
+    /// let random = 0.25;
+    /// let facts = Facts::default().with_age_jitter(Duration::from_secs(60).mul_f64(random));
+    /// assert_eq!(facts.age_jitter, Duration::from_secs(15));
+    /// ```
     #[must_use]
     pub const fn with_age_jitter(mut self, age_jitter: Duration) -> Self {
         self.age_jitter = age_jitter;
@@ -256,6 +343,20 @@ impl Facts {
     }
 
     /// The same with this `refusal`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::channel::{CompiledConfig, Facts, Input};
+    /// use httpfsm::time::{Date, Moment, Now};
+    /// use httpfsm::{Channel, ChannelConfig, Rule};
+    ///
+    /// let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+    /// let mut channel = Channel::new(compiled, Facts::default().with_refusal(Some(Rule::NotTls)));
+    /// channel.handle(&Now::new(Moment::START, &Date::EPOCH), Input::Tick)?;
+    /// assert!(channel.unsent().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[must_use]
     pub const fn with_refusal(mut self, refusal: Option<Rule>) -> Self {
         self.refusal = refusal;

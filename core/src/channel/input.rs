@@ -13,6 +13,17 @@ use crate::response::ResponseRef;
 use crate::status::Status;
 
 /// Bytes of a response.
+///
+/// ```
+#[doc = include_str!("../examples/waiting_channel.txt")]
+/// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+/// channel.handle(&now, Input::Write(Data::Slice(b"A line of a log, which is copied.\n")))?;
+/// let film = bytes::Bytes::from(vec![0; 1 << 20]);
+/// channel.handle(&now, Input::Write(Data::Bytes(film.clone())))?;
+/// // The mebibyte is not: the channel holds it by reference.
+/// assert!(!film.is_unique() && channel.buffered() < film.len());
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone)]
 pub enum Data<'a> {
     /// Copied into the output: at most [`room`](crate::Channel::room) bytes.
@@ -27,6 +38,12 @@ pub enum Data<'a> {
 
 impl Data<'_> {
     /// The bytes; none of those that are elsewhere.
+    ///
+    /// ```
+    /// use httpfsm::channel::Data;
+    ///
+    /// assert_eq!(Data::Slice(b"hello").as_slice(), Data::Bytes("hello".into()).as_slice());
+    /// ```
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         match self {
@@ -71,6 +88,25 @@ impl fmt::Debug for Data<'_> {
 /// Nothing of the application reaches a request that it does not know yet: until
 /// [`Output::HttpRequest`](crate::channel::Output::HttpRequest) was taken, what it sends belongs to the request before,
 /// whose response is complete already, and is not accepted.
+///
+/// ```
+#[doc = include_str!("../examples/fresh_channel.txt")]
+/// let inputs = [
+///     Input::RxData(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhel"),
+///     Input::RxData(b"lo"),
+///     Input::RxEnd,
+/// ];
+/// for input in inputs {
+///     channel.handle(&now, input)?;
+///     while channel.next_output().is_some() {}
+/// }
+/// // The transport has nothing more to say. The application has.
+/// channel.handle(&now, Input::BodyDemand(1024))?;
+/// assert!(matches!(channel.next_output(), Some(Output::BodyData(b"hello"))));
+/// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+/// assert!(channel.unsent().starts_with(b"HTTP/1.1 200 OK\r\n"));
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone)]
 pub enum Input<'a> {
     /// Bytes arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
@@ -145,6 +181,15 @@ pub enum Input<'a> {
 
 impl Input<'_> {
     /// The event that this input is.
+    ///
+    /// ```
+    /// use httpfsm::channel::{Input, MATRIX, State};
+    ///
+    /// // Whether a state takes an input, before it is given: where it does not, `handle` says `NotAccepted`.
+    /// let input = Input::BodyDemand(1024);
+    /// assert!(MATRIX.on(State::WaitResponse, input.event()).is_some());
+    /// assert!(MATRIX.on(State::Idle, input.event()).is_none());
+    /// ```
     #[must_use]
     pub const fn event(&self) -> Event {
         match self {

@@ -5,6 +5,40 @@ use super::table::{Action, Event, Internal, State, Step};
 use crate::fsm::Trace;
 
 /// What a stretch of the input was taken for ([`ChannelTrace::part`]).
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::channel::{Action, ChannelTrace, CompiledConfig, Event, Facts, Input, InputPart, Internal, State, Step};
+/// use httpfsm::fsm::Trace;
+/// use httpfsm::time::{Date, Moment, Now};
+/// use httpfsm::{Channel, ChannelConfig};
+///
+/// /// How much of the input is of this part.
+/// struct Count(InputPart, usize);
+///
+/// impl Trace<State, Event, Internal, Action> for Count {
+///     fn step(&mut self, _: &Step) {}
+/// }
+///
+/// impl ChannelTrace for Count {
+///     fn part(&mut self, part: InputPart, bytes: usize) {
+///         if part == self.0 {
+///             self.1 += bytes;
+///         }
+///     }
+/// }
+///
+/// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+/// let now = Now::new(Moment::START, &Date::EPOCH);
+/// let request = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;ext\r\nhello\r\n0\r\n\r\n";
+/// let mut extensions = Count(InputPart::ChunkExtension, 0);
+/// channel.handle_with(&now, Input::RxData(request), &mut extensions)?;
+/// while channel.next_output().is_some() {}
+/// channel.handle_with(&now, Input::BodyDemand(1024), &mut extensions)?;
+/// assert_eq!(extensions.1, 4);
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InputPart {
@@ -70,6 +104,34 @@ pub trait ChannelTrace: Trace<State, Event, Internal, Action> {
     /// The calls together cover the input from its first byte on, each byte once and in order. A byte is reported when its
     /// kind is certain; those of an incomplete head, for example, wait until then. When the channel closes, the bytes that
     /// wait are reported, except after a panic.
+    ///
+    /// ```
+    /// use std::collections::VecDeque;
+    ///
+    /// use httpfsm::channel::{Action, ChannelTrace, Event, InputPart, Internal, State, Step};
+    /// use httpfsm::fsm::Trace;
+    ///
+    /// /// A recording of the input, without contents. Bytes that have come wait until it is known what they are.
+    /// #[derive(Default)]
+    /// struct Recorder {
+    ///     waiting: VecDeque<u8>,
+    ///     recording: Vec<u8>,
+    /// }
+    ///
+    /// impl Trace<State, Event, Internal, Action> for Recorder {
+    ///     fn step(&mut self, _: &Step) {}
+    /// }
+    ///
+    /// impl ChannelTrace for Recorder {
+    ///     fn part(&mut self, part: InputPart, bytes: usize) {
+    ///         let known = self.waiting.drain(..bytes);
+    ///         match part {
+    ///             InputPart::Body | InputPart::Skipped => self.recording.extend(known.map(|_| b'.')),
+    ///             _ => self.recording.extend(known),
+    ///         }
+    ///     }
+    /// }
+    /// ```
     #[inline(always)]
     fn part(&mut self, part: InputPart, bytes: usize) {
         let _ = (part, bytes);

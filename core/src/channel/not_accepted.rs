@@ -12,6 +12,18 @@ use crate::fsm::Label;
 ///
 /// [`REFUSALS`](super::REFUSALS) lists the events that each state refuses, [`CONDITIONS`](super::CONDITIONS) what an input
 /// has to meet elsewhere.
+///
+/// ```
+#[doc = include_str!("../examples/waiting_channel.txt")]
+/// use httpfsm::channel::{Condition, Event};
+///
+/// // The state takes a final response. A 103 is none.
+/// let response = ResponseRef::new(Status::EARLY_HINTS, &fields, b"");
+/// let refused = channel.handle(&now, Input::HttpResponse(response)).unwrap_err();
+/// assert_eq!((refused.state, refused.event), (State::WaitResponse, Event::HttpResponse));
+/// assert_eq!(refused.unmet, Some(Condition::IsFinal));
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct NotAccepted {
@@ -25,6 +37,14 @@ pub struct NotAccepted {
 
 impl NotAccepted {
     /// An input that a state does not accept, because of this condition or (`None`) whatever it carries.
+    ///
+    /// ```
+    /// use httpfsm::channel::{Event, NotAccepted, State};
+    ///
+    /// // For a test of what a transport makes of one.
+    /// let refused = NotAccepted::new(State::Closed, Event::Write, None);
+    /// assert_eq!(refused.to_string(), "Write is not accepted in Closed.");
+    /// ```
     #[must_use]
     pub const fn new(state: State, event: Event, unmet: Option<Condition>) -> Self {
         Self { state, event, unmet }

@@ -7,6 +7,16 @@ use crate::fsm::{Direction, Label};
 
 crate::labelled! {
     /// The kind of an [`Output`](super::Output), in the order in which outputs that are pending together come out.
+    ///
+    /// ```
+    /// use httpfsm::channel::OutputKind;
+    /// use httpfsm::fsm::Label;
+    ///
+    /// // What the application learns last, and what comes before it.
+    /// let last: Vec<_> = OutputKind::ALL.iter().rev().take(2).collect();
+    /// assert_eq!(last, [&OutputKind::HttpChannelClosed, &OutputKind::Drop]);
+    /// assert_eq!(OutputKind::Drop.meaning(), "Close the connection.");
+    /// ```
     #[non_exhaustive]
     pub enum OutputKind {
         /// The channel is open.
@@ -48,6 +58,15 @@ crate::labelled! {
 
 impl OutputKind {
     /// Who takes it.
+    ///
+    /// ```
+    /// use httpfsm::channel::OutputKind;
+    /// use httpfsm::fsm::{Direction, Label};
+    ///
+    /// // What a transport carries out by itself. All else goes to the application.
+    /// let own = OutputKind::ALL.iter().filter(|kind| kind.direction() == Direction::BottomOutput);
+    /// assert_eq!(own.map(|kind| kind.label()).collect::<Vec<_>>(), ["FlushOutputData", "CloseWrite", "Drop"]);
+    /// ```
     #[must_use]
     pub const fn direction(self) -> Direction {
         match self {

@@ -10,6 +10,27 @@ use crate::trailers::Trailers;
 /// The bytes to send are no event but state: [`unsent`](crate::Channel::unsent) (ginsfsm's
 /// EV_WRITE_OUTPUT_DATA and EV_SEND_DATA). [`CloseWrite`](Self::CloseWrite), [`Upgraded`](Self::Upgraded) and
 /// [`Drop`](Self::Drop) come only when all of them have left.
+///
+/// ```
+#[doc = include_str!("../examples/fresh_channel.txt")]
+/// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))?;
+/// let mut closed = None;
+/// while closed.is_none() {
+///     match channel.next_output() {
+///         Some(Output::HttpRequest) => {
+///             channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+///         }
+///         // The transport sends FIN. Then the peer, which has the response, ends its side, too.
+///         Some(Output::CloseWrite) => channel.handle(&now, Input::RxEnd)?,
+///         Some(Output::HttpChannelClosed(reason)) => closed = Some(reason),
+///         Some(_) => {}
+///         // The socket takes all that there is.
+///         None => channel.handle(&now, Input::Sent(channel.unsent_len()))?,
+///     }
+/// }
+/// assert_eq!(closed, Some(CloseReason::RequestedByPeer));
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy)]
 pub enum Output<'a> {
     /// The channel is open; the first event.

@@ -14,6 +14,19 @@ use crate::response::ResponseRef;
 use crate::time::Now;
 
 /// Where [`Channel::respond_with`](super::Channel::respond_with) takes the response.
+///
+/// ```
+#[doc = include_str!("../examples/waiting_channel.txt")]
+/// channel.respond_with(&now, |request, responder| {
+///     let name = request.path().trim_start_matches('/');
+///     match name {
+///         "path" => responder.respond(ResponseRef::new(Status::OK, &fields, name.as_bytes())),
+///         _ => responder.respond(ResponseRef::new(Status::NOT_FOUND, &fields, b"")),
+///     }
+/// })?;
+/// assert!(channel.unsent().ends_with(b"\r\n\r\npath"));
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 pub struct Responder<'a> {
     sender: &'a mut Sender,
     compiled: &'a CompiledConfig,
@@ -64,6 +77,17 @@ impl<'a> Responder<'a> {
     }
 
     /// Responds. Only the first call counts.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/waiting_channel.txt")]
+    /// channel.respond_with(&now, |_, responder| {
+    ///     responder.respond(ResponseRef::new(Status::FORBIDDEN, &fields, b""));
+    ///     // The request has its response.
+    ///     responder.respond(ResponseRef::new(Status::OK, &fields, b"hello"));
+    /// })?;
+    /// assert!(channel.unsent().starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[inline]
     pub fn respond(&mut self, response: ResponseRef<'_>) {
         if !matches!(self.responded, Responded::NotYet) {

@@ -24,6 +24,16 @@ use crate::fsm::{Cause, Refusal, Row, Taken};
 
 crate::labelled! {
     /// Where a channel stands.
+    ///
+    /// ```
+    /// use httpfsm::channel::{Event, MATRIX, State};
+    /// use httpfsm::fsm::Label;
+    ///
+    /// // Where can a response be given?
+    /// let states = State::ALL.iter().filter(|&&state| MATRIX.on(state, Event::HttpResponse).is_some());
+    /// assert_eq!(states.collect::<Vec<_>>(), [&State::WaitResponse]);
+    /// assert_eq!(State::Lingering.meaning(), "Our side is closed; input is discarded until the peer's FIN arrives.");
+    /// ```
     #[non_exhaustive]
     pub enum State {
         /// Connected, no head has begun; empty lines may have come.
@@ -58,6 +68,14 @@ crate::labelled! {
 
 crate::labelled! {
     /// What is sent to a channel: the kind of an [`Input`](super::Input).
+    ///
+    /// ```
+    /// use httpfsm::channel::{Event, REFUSALS, State};
+    ///
+    /// // What does a new channel refuse?
+    /// let refused = REFUSALS.iter().find(|refusal| refusal.state == State::Fresh).expect("it is listed");
+    /// assert!(refused.events.contains(&Event::HttpResponse));
+    /// ```
     #[non_exhaustive]
     pub enum Event {
         // From the transport.
@@ -103,6 +121,22 @@ crate::labelled! {
 
 crate::labelled! {
     /// What an action found, or a deadline that has passed.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/fresh_channel.txt")]
+    /// use httpfsm::channel::Internal;
+    /// use httpfsm::fsm::Cause;
+    ///
+    /// let mut raised = Vec::new();
+    /// let mut trace = |step: &Step| match step.cause {
+    ///     Cause::Internal(event) => raised.push(event),
+    ///     Cause::Input(_) => {}
+    /// };
+    /// channel.handle_with(&now, Input::RxData(b"GET / HT"), &mut trace)?;
+    /// channel.handle_with(&now, Input::RxData(b"TP/1.1\r\nHost: localhost\r\n\r\n"), &mut trace)?;
+    /// assert_eq!(raised, [Internal::HeadBegins, Internal::DequeueRequest]);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
     #[non_exhaustive]
     pub enum Internal {
         /// A head is at hand that did not come whole, or breaks a rule.
@@ -167,6 +201,18 @@ crate::labelled! {
 
 crate::actions! {
     /// What a channel does.
+    ///
+    /// ```
+    /// use httpfsm::CloseReason;
+    /// use httpfsm::channel::{Action, ROWS};
+    /// use httpfsm::fsm::Act;
+    ///
+    /// // In which states does a connection close because it was idle for too long?
+    /// let close = Action::Close(CloseReason::InactivityTimeout);
+    /// let rows = ROWS.iter().filter(|row| row.actions.contains(&close));
+    /// assert_eq!(rows.flat_map(|row| row.states).map(|state| state.to_string()).collect::<Vec<_>>(), ["Idle"]);
+    /// assert_eq!(close.name(), "Close(InactivityTimeout)");
+    /// ```
     #[non_exhaustive]
     pub enum Action {
         /// See which deadline has passed, and raise its event.
@@ -266,6 +312,18 @@ crate::actions! {
 }
 
 /// A step of a channel, as [`Channel::handle_with`](crate::Channel::handle_with) tells it.
+///
+/// ```
+#[doc = include_str!("../examples/waiting_channel.txt")]
+/// let mut seen = None;
+/// let mut trace = |step: &Step| {
+///     seen.get_or_insert((step.state, step.next));
+/// };
+/// let response = ResponseRef::stream(Status::OK, &fields, None);
+/// channel.handle_with(&now, Input::HttpResponse(response), &mut trace)?;
+/// assert_eq!(seen, Some((State::WaitResponse, State::Responding)));
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 pub type Step = Taken<State, Event, Internal, Action>;
 
 use self::Action::*;
@@ -427,6 +485,16 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
 
 crate::labelled! {
     /// What an input must meet beside having a row. [`NotAccepted`](super::NotAccepted) names the one that it does not.
+    ///
+    /// ```
+    /// use httpfsm::channel::{CONDITIONS, Condition, Event};
+    /// use httpfsm::fsm::Label;
+    ///
+    /// // What must an interim head meet?
+    /// let (_, conditions) = CONDITIONS.iter().find(|(event, _)| *event == Event::Informational).expect("it is listed");
+    /// assert_eq!(conditions, &[Condition::IsDelivered, Condition::IsInterim, Condition::HasRoom]);
+    /// assert_eq!(Condition::IsInterim.meaning(), "The status is 102 to 199.");
+    /// ```
     #[non_exhaustive]
     pub enum Condition {
         /// The bytes are at least one and at most `input_room`; with `RxRead`, at most what `spare` has lent.

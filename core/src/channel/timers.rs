@@ -27,6 +27,15 @@ use crate::fsm::Label;
 use crate::time::Moment;
 
 /// When a deadline runs.
+///
+/// ```
+/// use httpfsm::channel::{DEADLINES, RunsWhile};
+///
+/// // Which parameters bound how slowly a peer may send, and how slowly it may read?
+/// let slow = DEADLINES.iter().filter(|line| matches!(line.runs, RunsWhile::BodyAwaited | RunsWhile::OutputPending));
+/// let parameters: Vec<_> = slow.map(|line| httpfsm::fsm::Label::meaning(line.timeout)).collect();
+/// assert_eq!(parameters, ["body_timeout", "write_timeout"]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RunsWhile {
@@ -48,6 +57,14 @@ pub enum RunsWhile {
 }
 
 /// A deadline: while this, after that time, this happens.
+///
+/// ```
+/// use httpfsm::channel::{DEADLINES, Internal, RunsWhile, State, Timeout};
+///
+/// // What happens to a request whose handler does not respond?
+/// let line = DEADLINES.iter().find(|line| line.runs == RunsWhile::Awaiting(State::WaitResponse)).expect("it is listed");
+/// assert_eq!((line.event, line.timeout), (Internal::ResponselessTimeout, Timeout::Responseless));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Deadline {
@@ -149,6 +166,14 @@ const FOLDED: Folded = {
 static OF_STATE: [Option<Own>; State::ALL.len()] = FOLDED.of_state;
 
 /// The deadline that a state owns; `None`: none of its own.
+///
+/// ```
+/// use httpfsm::channel::{Internal, State, deadline_of};
+///
+/// assert_eq!(deadline_of(State::Head), Some(Internal::HeadTimeout));
+/// // What leaves has the deadline of all output, and none for being here.
+/// assert_eq!(deadline_of(State::Flushing), None);
+/// ```
 #[must_use]
 pub fn deadline_of(state: State) -> Option<Internal> {
     OF_STATE[state.index()].map(|own| own.event)

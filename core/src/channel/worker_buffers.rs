@@ -12,6 +12,24 @@ use crate::head::FieldPlace;
 /// the transport reports with [`RxRead`](crate::channel::Input::RxRead) only what it has read: the buffers are not cleared.
 ///
 /// Buffers that are lent to another channel at the moment are empty; this channel then makes buffers of its own.
+///
+/// ```
+#[doc = include_str!("../examples/fresh_channel.txt")]
+/// # let mut channels = [channel];
+/// // One for all the channels of a thread.
+/// let mut worker = WorkerBuffers::new();
+/// for channel in &mut channels {
+///     channel.lend(&mut worker);
+///     channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+///     while channel.next_output().is_some() {}
+///     channel.respond_with(&now, |_, responder| {
+///         responder.respond(ResponseRef::new(Status::NO_CONTENT, &fields, b""));
+///     })?;
+///     channel.take_back(&mut worker);
+///     worker.refill();
+/// }
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Default)]
 pub struct WorkerBuffers {
     pub(super) input: Vec<u8>,
@@ -22,12 +40,28 @@ pub struct WorkerBuffers {
 
 impl WorkerBuffers {
     /// Fresh buffers: 64 KiB of input, 16 KiB of output.
+    ///
+    /// ```
+    /// use httpfsm::channel::WorkerBuffers;
+    ///
+    /// assert_eq!(format!("{:?}", WorkerBuffers::new()), "WorkerBuffers { input: 65536 bytes, output: 16384 bytes }");
+    /// // Nothing is allocated for these until they are refilled.
+    /// assert_eq!(format!("{:?}", WorkerBuffers::default()), "WorkerBuffers { input: 0 bytes, output: 0 bytes }");
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self { input: input_buffer::lendable(), output: output_buffer::lendable(), places: Vec::new() }
     }
 
     /// Replaces what was kept by a channel (unsent output, say), so that the next one is lent something.
+    ///
+    /// ```
+    /// use httpfsm::channel::WorkerBuffers;
+    ///
+    /// let mut buffers = WorkerBuffers::default();
+    /// buffers.refill();
+    /// assert_eq!(format!("{buffers:?}"), format!("{:?}", WorkerBuffers::new()));
+    /// ```
     pub fn refill(&mut self) {
         if self.input.is_empty() {
             self.input = input_buffer::lendable();

@@ -247,7 +247,8 @@ impl Prologue {
     }
 
     /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its actions
-    /// have run. A panic of the trace leaves nothing half done: the rest of the input is done, and not told.
+    /// have run. The first step of each input is that of [`Event::Tick`]: time passes before anything else. A panic of the
+    /// trace leaves nothing half done: the rest of the input is done, and not told.
     ///
     /// ```
     #[doc = include_str!("examples/prologue.txt")]

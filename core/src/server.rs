@@ -386,7 +386,8 @@ impl Server {
     }
 
     /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its
-    /// actions have run. A panic of the trace leaves nothing half done: the other rows of the input run without the trace.
+    /// actions have run. The first step of each input is that of [`Event::Tick`]: time passes before anything else. A panic
+    /// of the trace leaves nothing half done: the other rows of the input run without the trace.
     ///
     /// ```
     #[doc = include_str!("examples/server.txt")]

@@ -40,8 +40,9 @@ impl<S: Label, E: Label, I: Label, A: Act> fmt::Display for Taken<S, E, I, A> {
 /// Hears of each row that a machine takes. [`Channel::handle_with`](crate::Channel::handle_with) tells it before the actions
 /// of the row run, [`Server::handle_with`](crate::server::Server::handle_with) behind them.
 ///
-/// There may be more steps than inputs: a row may raise an event that has a row of its own, and a deadline that has passed
-/// is a step with the input `Tick`, which nobody has given, before the step of the input that has come.
+/// There may be more steps than inputs: a row may raise an event that has a row of its own, and time may be a step with the
+/// input `Tick`, which nobody has given, before the step of the input that has come: in a channel where a deadline has
+/// passed, in a server and in a prologue always.
 ///
 /// `()` hears nothing and costs nothing.
 pub trait Trace<S, E, I, A: 'static> {

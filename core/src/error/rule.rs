@@ -21,6 +21,15 @@ macro_rules! rules {
 
 rules! {
     /// A rule of HTTP that a request broke, or a reason of the server's own to refuse one.
+    ///
+    /// ```
+    /// use httpfsm::Rule;
+    ///
+    /// // A table for a manual: what is responded to a request that breaks a rule, and where that is written.
+    /// let line = |rule: &Rule| format!("| {} | {rule} | {} |\n", rule.status().code(), rule.source());
+    /// let table: String = Rule::ALL.iter().map(line).collect();
+    /// assert!(table.starts_with("| 400 | A line ends in LF alone; lines end in CR LF. | RFC 9112 section 2.2 |\n"));
+    /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
     #[non_exhaustive]
     pub enum Rule {
@@ -136,6 +145,14 @@ rules! {
 
 impl Rule {
     /// The status of the response that refuses the request.
+    ///
+    /// ```
+    /// use httpfsm::{Rule, Status};
+    ///
+    /// assert_eq!(Rule::TargetTooLong.status(), Status::URI_TOO_LONG);
+    /// // What a server does for itself is no fault of the peer's.
+    /// assert_eq!(Rule::Busy.status(), Status::SERVICE_UNAVAILABLE);
+    /// ```
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
@@ -251,6 +268,12 @@ impl Rule {
     }
 
     /// Where the rule is written.
+    ///
+    /// ```
+    /// use httpfsm::Rule;
+    ///
+    /// assert_eq!(Rule::ObsFold.source(), "RFC 9112 section 5.2");
+    /// ```
     #[must_use]
     pub const fn source(self) -> &'static str {
         match self {
@@ -290,6 +313,13 @@ impl Rule {
     }
 
     /// What was received and what was expected, as a sentence.
+    ///
+    /// ```
+    /// use httpfsm::Rule;
+    ///
+    /// // For a page of one's own; `Display` writes the same.
+    /// assert_eq!(Rule::HostMissing.sentence(), "An HTTP/1.1 request needs a Host field.");
+    /// ```
     #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {

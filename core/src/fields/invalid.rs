@@ -6,6 +6,17 @@ use core::fmt;
 use crate::token::is_tchar;
 
 /// Why a field cannot be sent.
+///
+/// ```
+/// use httpfsm::{Fields, InvalidField};
+///
+/// let fault = Fields::new().with("Location", "/a\r\nSet-Cookie: b=1").unwrap_err();
+/// match &fault {
+///     InvalidField::Value { byte, position, .. } => assert_eq!((*byte, *position), (b'\r', 2)),
+///     other => panic!("{other}"),
+/// }
+/// assert_eq!(fault.to_string(), "The value of Location holds the control character 0x0d at byte 2.");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum InvalidField {

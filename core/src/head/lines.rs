@@ -10,6 +10,23 @@ use crate::target;
 use crate::token::{is_field_byte, is_tchar, trim_blanks};
 
 /// A line that is well-formed.
+///
+/// ```
+/// use httpfsm::request::head_lines;
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic c2VjcmV0\r\n\r\n";
+/// // Shows the head without its secret.
+/// let mut at = 0;
+/// let mut shown = String::new();
+/// for line in head_lines(head) {
+///     match &line.field {
+///         Some(field) if field.is_named("authorization") => shown.push_str("Authorization: ...\r\n"),
+///         _ => shown.push_str(&String::from_utf8_lossy(&head[at..at + line.len])),
+///     }
+///     at += line.len;
+/// }
+/// assert_eq!(shown, "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: ...\r\n\r\n");
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HeadLine<'a> {
@@ -38,6 +55,14 @@ pub fn head_lines(bytes: &[u8]) -> impl FusedIterator<Item = HeadLine<'_>> {
 }
 
 /// As [`head_lines`], of a trailer section: it has no request line.
+///
+/// ```
+/// use httpfsm::request::trailer_lines;
+///
+/// let names: Vec<_> = trailer_lines(b"Digest: a\r\n\r\n").map(|line| line.field.map(|field| field.name)).collect();
+/// // The last one is the empty line at the end.
+/// assert_eq!(names, [Some("Digest"), None]);
+/// ```
 pub fn trailer_lines(bytes: &[u8]) -> impl FusedIterator<Item = HeadLine<'_>> {
     HeadLines { rest: Some(bytes), next: NextLine::FieldOrEnd }
 }

@@ -7,6 +7,21 @@ use super::{Act, Cause, Direction, Label, Machine, OutputEvent};
 
 /// A machine as text and numbers, made by [`Machine::describe`]. Every drawing is made from it, and so from the rows
 /// that the machine runs on.
+///
+/// ```
+/// use httpfsm::channel::MACHINE;
+///
+/// let machine = MACHINE.describe();
+/// // For a drawing of one's own: all that is drawn are names and indices.
+/// let idle = machine.states.iter().position(|state| state.label == "Idle").expect("it is a state");
+/// let from_idle: Vec<_> = machine
+///     .rows
+///     .iter()
+///     .filter(|row| row.state == idle && row.next != idle)
+///     .map(|row| format!("{} -> {}", machine.events[row.event].label, machine.states[row.next].label))
+///     .collect();
+/// assert!(from_idle.contains(&"DequeueRequest -> WaitResponse".into()));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Description {
     /// The machine's name.
@@ -26,6 +41,15 @@ pub struct Description {
 }
 
 /// A state.
+///
+/// ```
+/// use httpfsm::server::MACHINE;
+///
+/// let machine = MACHINE.describe();
+/// let first = machine.states[machine.initial];
+/// assert_eq!((first.label, first.meaning), ("Listening", "New connections become channels."));
+/// assert_eq!((first.deadline, first.column, first.row), ("", 0, 0));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StateNote {
     /// Its name.
@@ -41,6 +65,15 @@ pub struct StateNote {
 }
 
 /// An event that the machine takes.
+///
+/// ```
+/// use httpfsm::fsm::Direction;
+/// use httpfsm::server::MACHINE;
+///
+/// let machine = MACHINE.describe();
+/// let internal = machine.events.iter().find(|event| event.direction == Direction::Internal);
+/// assert_eq!(internal.map(|event| event.label), Some("Admitted"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EventNote {
     /// Its name.
@@ -52,6 +85,14 @@ pub struct EventNote {
 }
 
 /// An action.
+///
+/// ```
+/// use httpfsm::server::MACHINE;
+///
+/// let machine = MACHINE.describe();
+/// let full = machine.actions.iter().find(|action| action.label == "TurnAway(Full)").expect("a row does it");
+/// assert_eq!(full.meaning, "Turn the connection away, for this reason.");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ActionNote {
     /// Its name, with its data: `Close(Drained)`.
@@ -61,6 +102,17 @@ pub struct ActionNote {
 }
 
 /// A transition, in indices of the lists beside it.
+///
+/// ```
+/// use httpfsm::server::MACHINE;
+///
+/// let machine = MACHINE.describe();
+/// let row = &machine.rows[0];
+/// assert_eq!((machine.states[row.state].label, machine.events[row.event].label), ("Listening", "Connected"));
+/// assert_eq!(machine.actions[row.actions[0]].label, "CheckPeer");
+/// // It stays where it is.
+/// assert_eq!(row.next, row.state);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RowNote {
     /// Where the machine stands.
@@ -85,6 +137,12 @@ pub(super) struct Edge {
 impl<S: Label, E: Label, I: Label, A: Act> Machine<S, E, I, A> {
     /// The machine as text and numbers, ready to be drawn. A state without a place stands at the upper left; an
     /// input without a sender counts as internal.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// let door = MACHINE.describe();
+    /// assert_eq!((door.name, door.states.len(), door.rows.len()), ("Door", 2, 2));
+    /// ```
     #[must_use]
     pub fn describe(&self) -> Description {
         let state = |&state: &S| {
@@ -145,12 +203,28 @@ impl<S: Label, E: Label, I: Label, A: Act> Machine<S, E, I, A> {
 
 impl Description {
     /// The row of a state and an event; `None`: refused.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// let door = MACHINE.describe();
+    /// let (shut, push, pull) = (0, 0, 1);
+    /// assert!(door.row(shut, push).is_some());
+    /// assert!(door.row(shut, pull).is_none());
+    /// ```
     #[must_use]
     pub fn row(&self, state: usize, event: usize) -> Option<&RowNote> {
         self.rows.iter().find(|row| row.state == state && row.event == event)
     }
 
     /// Whether no row leaves a state.
+    ///
+    /// ```
+    /// use httpfsm::channel::MACHINE;
+    ///
+    /// let machine = MACHINE.describe();
+    /// let last: Vec<_> = (0..machine.states.len()).filter(|&state| machine.is_final(state)).collect();
+    /// assert_eq!(last.iter().map(|&state| machine.states[state].label).collect::<Vec<_>>(), ["Closed"]);
+    /// ```
     #[must_use]
     pub fn is_final(&self, state: usize) -> bool {
         self.rows.iter().all(|row| row.state != state || row.next == state)

@@ -8,6 +8,12 @@ use super::text::labels;
 
 impl Description {
     /// A DOT digraph, for Graphviz. Transitions between the same two states are one arrow.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// let graph = MACHINE.describe().to_dot();
+    /// assert!(graph.starts_with("digraph Door {\n") && graph.contains("    Shut -> Open [label=\"Push\"];\n"));
+    /// ```
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut out = String::new();

@@ -5,6 +5,13 @@ use super::{Refusal, Row};
 /// A machine as data: its table, and beside it what a reader wants to know.
 ///
 /// A machine keeps one as a constant; [`describe`](Self::describe) makes of it what the drawings are made from.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// // Every state has a place in the picture, and every input a sender: a machine of one's own has such a test.
+/// assert!(State::ALL.iter().all(|state| MACHINE.positions.iter().any(|place| place.state == *state)));
+/// assert!(Event::ALL.iter().all(|event| MACHINE.inputs.iter().any(|input| input.event == *event)));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Machine<S: 'static, E: 'static, I: 'static, A: 'static> {
     /// The name, as in `Server`.
@@ -24,6 +31,13 @@ pub struct Machine<S: 'static, E: 'static, I: 'static, A: 'static> {
 }
 
 /// Where a state stands in the picture, in cells of a grid, and the deadline that it owns.
+///
+/// ```
+/// use httpfsm::channel::{MACHINE, State};
+///
+/// let head = MACHINE.positions.iter().find(|place| place.state == State::Head).expect("each state has a place");
+/// assert_eq!((head.column, head.row, head.deadline), (1, 0, "head_timeout"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position<S> {
     /// The state.
@@ -37,11 +51,27 @@ pub struct Position<S> {
 }
 
 /// A [`Position`], for a list of them.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// // `Open` is the second from the left in the upper row, for as long as this parameter says.
+/// const OPEN: Position<State> = position(State::Open, 1, 0, "open_timeout");
+/// assert!(MACHINE.positions.contains(&OPEN));
+/// ```
 pub const fn position<S>(state: S, column: u8, row: u8, deadline: &'static str) -> Position<S> {
     Position { state, column, row, deadline }
 }
 
 /// Who sends an event. *Top* is the application's side, *bottom* the transport's.
+///
+/// ```
+/// use httpfsm::channel::MACHINE;
+/// use httpfsm::fsm::Direction;
+///
+/// // What does an application have to handle?
+/// let outputs = MACHINE.outputs.iter().filter(|output| output.direction == Direction::TopOutput);
+/// assert!(outputs.map(|output| output.name).any(|name| name == "HttpRequest"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
     /// From the application to the machine.
@@ -62,6 +92,12 @@ impl Direction {
         [Self::TopInput, Self::BottomInput, Self::Internal, Self::TopOutput, Self::BottomOutput];
 
     /// The word for it in tables and drawings.
+    ///
+    /// ```
+    /// use httpfsm::fsm::Direction;
+    ///
+    /// assert_eq!(Direction::BottomInput.label(), "Bottom input");
+    /// ```
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
@@ -75,6 +111,14 @@ impl Direction {
 }
 
 /// Who sends an input to the machine.
+///
+/// ```
+/// use httpfsm::channel::{Event, MACHINE};
+/// use httpfsm::fsm::Direction;
+///
+/// let tick = MACHINE.inputs.iter().find(|input| input.event == Event::Tick);
+/// assert_eq!(tick.map(|input| input.direction), Some(Direction::BottomInput));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InputEvent<E> {
     /// The event.
@@ -84,16 +128,35 @@ pub struct InputEvent<E> {
 }
 
 /// An event that the application sends.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// const INPUTS: &[InputEvent<Event>] = &[top(Event::Push)];
+/// assert_eq!(INPUTS[0].direction, Direction::TopInput);
+/// ```
 pub const fn top<E>(event: E) -> InputEvent<E> {
     InputEvent { event, direction: Direction::TopInput }
 }
 
 /// An event that the transport sends.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// const INPUTS: &[InputEvent<Event>] = &[bottom(Event::Pull)];
+/// assert_eq!(INPUTS[0].direction, Direction::BottomInput);
+/// ```
 pub const fn bottom<E>(event: E) -> InputEvent<E> {
     InputEvent { event, direction: Direction::BottomInput }
 }
 
 /// An event that the machine sends.
+///
+/// ```
+/// use httpfsm::server::MACHINE;
+///
+/// let [.., gone] = MACHINE.outputs else { panic!("a server sends events") };
+/// assert_eq!((gone.name, gone.meaning), ("Gone", "The last channel has closed."));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutputEvent {
     /// Its name.
@@ -105,11 +168,23 @@ pub struct OutputEvent {
 }
 
 /// An event for the application.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// const OUTPUTS: &[OutputEvent] = &[to_top("Opened", "Somebody may pass.")];
+/// assert_eq!((MACHINE.outputs, OUTPUTS[0].direction), (OUTPUTS, Direction::TopOutput));
+/// ```
 pub const fn to_top(name: &'static str, meaning: &'static str) -> OutputEvent {
     OutputEvent { name, meaning, direction: Direction::TopOutput }
 }
 
 /// An event for the transport.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// const OUTPUTS: &[OutputEvent] = &[to_bottom("Release", "The spring is to pull.")];
+/// assert_eq!(OUTPUTS[0].direction, Direction::BottomOutput);
+/// ```
 pub const fn to_bottom(name: &'static str, meaning: &'static str) -> OutputEvent {
     OutputEvent { name, meaning, direction: Direction::BottomOutput }
 }

@@ -9,6 +9,13 @@ use super::{Description, Direction};
 
 impl Description {
     /// The whole section: picture, states, events, actions, transitions, and a matrix that shows what is refused.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// let section = MACHINE.describe().to_markdown();
+    /// assert!(section.starts_with("## Door\n"));
+    /// assert!(section.contains("| Shut  | Push  | Creak, Turn(90) | Open       |\n"));
+    /// ```
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut out = String::new();

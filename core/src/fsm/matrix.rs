@@ -7,6 +7,14 @@ use super::{Label, Transition};
 /// What to do in each state on each event; `None` where there is no row.
 ///
 /// Made by [`fold!`](crate::fold).
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// static MATRIX: Matrix<State, Event, NoEvents, Action, 2, 2, 0> =
+///     httpfsm::fold!(State, Event, NoEvents, Action, ROWS, REFUSALS);
+///
+/// assert_eq!(MATRIX.on(State::Shut, Event::Push).map(|step| step.next), Some(State::Open));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Matrix<S, E, I, A: 'static, const STATES: usize, const INPUTS: usize, const INTERNALS: usize> {
     inputs: [[Option<Transition<S, A>>; INPUTS]; STATES],
@@ -23,6 +31,15 @@ where
     A: Copy,
 {
     /// The step for an input in `state`; `None`: the input is refused.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// static MATRIX: Matrix<State, Event, NoEvents, Action, 2, 2, 0> =
+    ///     httpfsm::fold!(State, Event, NoEvents, Action, ROWS, REFUSALS);
+    ///
+    /// assert_eq!(MATRIX.on(State::Open, Event::Pull).map(|step| step.next), Some(State::Shut));
+    /// assert_eq!(MATRIX.on(State::Open, Event::Push), None);
+    /// ```
     #[inline(always)]
     #[must_use]
     pub fn on(&self, state: S, event: E) -> Option<Transition<S, A>> {
@@ -30,6 +47,14 @@ where
     }
 
     /// The step for an internal event in `state`; `None`: no action raises it there.
+    ///
+    /// ```
+    /// use httpfsm::channel::{Internal, MATRIX, State};
+    ///
+    /// // That of a channel has the same two methods.
+    /// assert_eq!(MATRIX.then(State::Idle, Internal::HeadBegins).map(|step| step.next), Some(State::Head));
+    /// assert_eq!(MATRIX.then(State::Idle, Internal::LingerOver), None);
+    /// ```
     #[inline(always)]
     #[must_use]
     pub fn then(&self, state: S, event: I) -> Option<Transition<S, A>> {
@@ -39,6 +64,20 @@ where
 
 /// A matrix in the making, used by [`fold!`](crate::fold). Its methods panic, which while compiling is an error, with
 /// the names of the pair that is wrong.
+///
+/// ```
+#[doc = include_str!("../examples/door.txt")]
+/// /// By hand, as `fold!` does it. A pair that is left out, or listed twice, does not compile.
+/// const MATRIX: Matrix<State, Event, NoEvents, Action, 2, 2, 0> = {
+///     let mut folding = Folding::new(State::LABELS, Event::LABELS, NoEvents::LABELS);
+///     folding.input(0, 0, Transition { actions: &[Action::Creak, Action::Turn(90)], next: State::Open });
+///     folding.input(1, 1, Transition { actions: &[Action::Turn(-90)], next: State::Shut });
+///     folding.refuse(0, 1);
+///     folding.refuse(1, 0);
+///     folding.finish()
+/// };
+/// assert_eq!(MATRIX.on(State::Open, Event::Pull).map(|step| step.next), Some(State::Shut));
+/// ```
 #[derive(Debug)]
 pub struct Folding<S, A: 'static, const STATES: usize, const INPUTS: usize, const INTERNALS: usize> {
     inputs: [[Option<Transition<S, A>>; INPUTS]; STATES],
@@ -94,6 +133,14 @@ impl<S: Copy, A: Copy, const STATES: usize, const INPUTS: usize, const INTERNALS
     }
 
     /// Folds in what to do on an internal event.
+    ///
+    /// ```
+    /// use httpfsm::fsm::{Folding, Transition};
+    ///
+    /// // One state, no inputs, one internal event, which leads back.
+    /// let mut folding = Folding::<u8, (), 1, 0, 1>::new(&["Only"], &[], &["Again"]);
+    /// folding.internal(0, 0, Transition { actions: &[], next: 0 });
+    /// ```
     ///
     /// # Panics
     ///

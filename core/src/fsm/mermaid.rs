@@ -9,6 +9,12 @@ use super::text::labels;
 impl Description {
     /// A `stateDiagram-v2`. Transitions between the same two states are one arrow; those that stay in their state
     /// are left to the table.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// let diagram = MACHINE.describe().to_mermaid();
+    /// assert!(diagram.starts_with("stateDiagram-v2\n") && diagram.contains("Shut --> Open : Push\n"));
+    /// ```
     #[must_use]
     pub fn to_mermaid(&self) -> String {
         let mut out = String::new();

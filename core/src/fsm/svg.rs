@@ -46,6 +46,13 @@ impl Description {
     /// of the box of `Idle`, and `edge-Idle-Head` the group of all that is drawn for the rows from `Idle` to `Head`, an
     /// arrow with its text or lines in the box. Letters, digits and `_` of a name are kept in an id; another character
     /// is its code point between two dots (`-` is `.2d.`).
+    ///
+    /// ```
+    #[doc = include_str!("../examples/door.txt")]
+    /// let picture = MACHINE.describe().to_svg();
+    /// // For a file, or in a page of HTML. A script finds the box of a state by its name.
+    /// assert!(picture.starts_with("<svg ") && picture.contains("id=\"state-Shut\""));
+    /// ```
     #[must_use]
     pub fn to_svg(&self) -> String {
         let mut out = String::new();

@@ -8,6 +8,23 @@ use crate::time::Moment;
 /// A row that a machine has taken: one step of a machine. `Display` is without the time, and as the table has it:
 /// `Head on RxData: Receive, ParseHead -> WaitResponse`. Internal events come with `then`, and a row that stays in its state
 /// has no arrow.
+///
+/// ```
+/// use std::sync::Arc;
+/// use httpfsm::channel::{CompiledConfig, Event, Facts, Input, State, Step};
+/// use httpfsm::fsm::Cause;
+/// use httpfsm::time::{Date, Moment, Now};
+/// use httpfsm::{Channel, ChannelConfig};
+///
+/// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+/// let now = Now::new(Moment::from_millis(7), &Date::EPOCH);
+/// channel.handle_with(&now, Input::Disconnected, &mut |step: &Step| {
+///     assert_eq!((step.at, step.cause), (Moment::from_millis(7), Cause::Input(Event::Disconnected)));
+///     assert_eq!((step.state, step.next), (State::Fresh, State::Closed));
+///     assert_eq!(step.to_string(), "Fresh on Disconnected: Disconnect -> Closed");
+/// })?;
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Taken<S, E, I, A: 'static> {
@@ -45,8 +62,38 @@ impl<S: Label, E: Label, I: Label, A: Act> fmt::Display for Taken<S, E, I, A> {
 /// passed, in a server and in a prologue always.
 ///
 /// `()` hears nothing and costs nothing.
+///
+/// ```
+/// use httpfsm::channel::{Action, Event, Internal, State};
+/// use httpfsm::fsm::{Label, Taken, Trace};
+///
+/// /// How often a channel has come into each state.
+/// #[derive(Default)]
+/// struct Entries([u64; State::ALL.len()]);
+///
+/// impl Trace<State, Event, Internal, Action> for Entries {
+///     fn step(&mut self, step: &Taken<State, Event, Internal, Action>) {
+///         if step.next != step.state {
+///             self.0[step.next.index()] += 1;
+///         }
+///     }
+/// }
+/// ```
 pub trait Trace<S, E, I, A: 'static> {
     /// A row was taken.
+    ///
+    /// ```
+    /// use httpfsm::fsm::{Act, Label, Taken, Trace};
+    ///
+    /// /// A line of a log for each row, of any machine.
+    /// struct Log(Vec<String>);
+    ///
+    /// impl<S: Label, E: Label, I: Label, A: Act> Trace<S, E, I, A> for Log {
+    ///     fn step(&mut self, step: &Taken<S, E, I, A>) {
+    ///         self.0.push(format!("{:>8} {step}", step.at.as_millis()));
+    ///     }
+    /// }
+    /// ```
     fn step(&mut self, step: &Taken<S, E, I, A>);
 }
 

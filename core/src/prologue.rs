@@ -39,6 +39,15 @@ use table::MATRIX;
 pub use table::{Action, Event, Internal, MACHINE, REFUSALS, ROWS, State};
 
 /// A step of a prologue, as [`Prologue::handle_with`] tells it.
+///
+/// ```
+#[doc = include_str!("examples/prologue.txt")]
+/// let mut last = None;
+/// prologue.handle_with(at(3), PrologueInput::LayerChosen, &mut |step: &Step| last = Some(*step))?;
+/// let last = last.expect("the input is in a row");
+/// assert_eq!((last.state, last.next), (State::Preface, State::Handshake));
+/// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+/// ```
 pub type Step = Taken<State, Event, Internal, Action>;
 
 /// What a prologue is told.

@@ -84,6 +84,15 @@ impl fmt::Display for ChannelId {
 }
 
 /// A step of a server, as [`Server::handle_with`] tells it.
+///
+/// ```
+#[doc = include_str!("examples/server.txt")]
+/// let mut server = Server::new(ServerConfig::default());
+/// let mut last = None;
+/// server.handle_with(Moment::START, connected, &mut |step: &Step| last = Some(*step))?;
+/// assert_eq!(last.map(|step| step.to_string()), Some("Listening then Admitted: OpenChannel".into()));
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 pub type Step = Taken<State, Event, Internal, Action>;
 
 /// What the server is told.

@@ -5,6 +5,18 @@ use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, position, to_bott
 
 crate::labelled! {
     /// Where a prologue stands.
+    ///
+    /// ```
+    /// use httpfsm::fsm::Label;
+    /// use httpfsm::prologue::{ROWS, State};
+    ///
+    /// // Where is a prologue over? Where no row leads on.
+    /// let over: Vec<_> = State::ALL
+    ///     .iter()
+    ///     .filter(|state| ROWS.iter().all(|row| !row.states.contains(state) || row.next.is_none()))
+    ///     .collect();
+    /// assert_eq!(over, [&State::Open, &State::Handed, &State::Refused, &State::Closed]);
+    /// ```
     #[non_exhaustive]
     pub enum State {
         /// The bytes that come before everything else are awaited: a header of a proxy, or the first byte.
@@ -24,6 +36,15 @@ crate::labelled! {
 
 crate::labelled! {
     /// What happens to a connection before its channel opens.
+    ///
+    /// ```
+    /// use httpfsm::fsm::Cause;
+    /// use httpfsm::prologue::{Event, ROWS, State};
+    ///
+    /// // What leads to an open channel that has had a handshake?
+    /// let established = ROWS.iter().find(|row| row.causes.contains(&Cause::Input(Event::Established)));
+    /// assert_eq!(established.and_then(|row| row.next), Some(State::Open));
+    /// ```
     #[non_exhaustive]
     pub enum Event {
         /// Bytes have come that belong to the preface, and more are needed.
@@ -61,6 +82,22 @@ crate::labelled! {
 
 crate::labelled! {
     /// What an action found.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/prologue.txt")]
+    /// use httpfsm::fsm::Cause;
+    /// use httpfsm::prologue::Internal;
+    ///
+    /// let mut raised = Vec::new();
+    /// let due = prologue.deadline().expect("a preface has its time");
+    /// prologue.handle_with(due, PrologueInput::Tick, &mut |step: &Step| {
+    ///     if let Cause::Internal(event) = step.cause {
+    ///         raised.push(event);
+    ///     }
+    /// })?;
+    /// assert_eq!(raised, [Internal::PrefaceTimeout]);
+    /// # Ok::<(), httpfsm::prologue::PrologueNotAccepted>(())
+    /// ```
     #[non_exhaustive]
     pub enum Internal {
         /// The preface needs more than `max_preface_bytes`.
@@ -78,6 +115,19 @@ crate::labelled! {
 
 crate::actions! {
     /// What a prologue does.
+    ///
+    /// ```
+    /// use httpfsm::fsm::Act;
+    /// use httpfsm::prologue::{Action, ROWS};
+    ///
+    /// // Which reasons does a prologue close a connection for, without a channel?
+    /// let closes = ROWS.iter().flat_map(|row| row.actions).filter_map(|action| match action {
+    ///     Action::Close(reason) => Some(reason.to_string()),
+    ///     _ => None,
+    /// });
+    /// assert!(closes.collect::<Vec<_>>().contains(&"The handshake before HTTP failed.".into()));
+    /// assert_eq!(Action::HandOver.meaning(), "Have the connection handed over.");
+    /// ```
     #[non_exhaustive]
     pub enum Action {
         /// Count the bytes of the preface; PrefaceTooLong if no more may come.

@@ -3,6 +3,15 @@
 use crate::channel::ChannelStats;
 
 /// The counts of a server since it began. Those of a channel are in it once the channel has closed.
+///
+/// ```
+#[doc = include_str!("../examples/server.txt")]
+/// let mut server = Server::new(ServerConfig::default());
+/// server.handle(Moment::START, connected)?;
+/// let stats = server.stats();
+/// assert_eq!((stats.opened, stats.n_channels, stats.closed), (1, 1, 0));
+/// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct ServerStats {
@@ -29,6 +38,18 @@ pub struct ServerStats {
 
 impl ServerStats {
     /// Connections not admitted, for whatever reason.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/server.txt")]
+    /// let mut config = ServerConfig::default();
+    /// config.max_connections = 1;
+    /// let mut server = Server::new(config);
+    /// server.handle(Moment::START, connected.clone())?;
+    /// server.handle(Moment::START, connected)?;
+    /// let stats = server.stats();
+    /// assert_eq!((stats.not_admitted(), stats.not_admitted_full), (1, 1));
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[must_use]
     pub fn not_admitted(&self) -> u64 {
         self.not_admitted_origin

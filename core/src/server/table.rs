@@ -4,6 +4,18 @@ use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, position, to_bott
 
 crate::labelled! {
     /// Where the server stands.
+    ///
+    /// ```
+    #[doc = include_str!("../examples/server.txt")]
+    /// let mut server = Server::new(ServerConfig::default());
+    /// assert_eq!(server.state(), State::Listening);
+    /// server.handle(Moment::from_millis(5), ServerInput::GoOut)?;
+    /// assert_eq!(server.state(), State::Draining);
+    /// // Its listeners have closed, and no channel is open.
+    /// server.handle(Moment::from_millis(9), ServerInput::ListenersClosed)?;
+    /// assert_eq!(server.state(), State::Gone);
+    /// # Ok::<(), httpfsm::server::ServerNotAccepted>(())
+    /// ```
     #[non_exhaustive]
     pub enum State {
         /// New connections become channels.
@@ -19,6 +31,14 @@ crate::labelled! {
 
 crate::labelled! {
     /// What happens to the server.
+    ///
+    /// ```
+    /// use httpfsm::server::{Event, REFUSALS, State};
+    ///
+    /// // Only a server that is gone refuses anything.
+    /// assert!(REFUSALS.iter().all(|refusal| refusal.state == State::Gone));
+    /// assert_eq!(REFUSALS[0].events, [Event::PeerNamed, Event::HttpChannelClosed]);
+    /// ```
     #[non_exhaustive]
     pub enum Event {
         /// A connection was accepted (EV_CONNECTED).
@@ -40,6 +60,16 @@ crate::labelled! {
 
 crate::labelled! {
     /// What an action found.
+    ///
+    /// ```
+    /// use httpfsm::fsm::Cause;
+    /// use httpfsm::server::{Internal, ROWS};
+    ///
+    /// // Why may a connection be turned away?
+    /// let turned_away = [Internal::OriginForeign, Internal::ServerFull, Internal::PeerFull, Internal::TooLate];
+    /// let rows = turned_away.map(|event| ROWS.iter().find(|row| row.causes == [Cause::Internal(event)]));
+    /// assert!(rows.into_iter().flatten().all(|row| row.next.is_none()));
+    /// ```
     #[non_exhaustive]
     pub enum Internal {
         /// The peer may connect, and there is room for its channel.
@@ -69,6 +99,15 @@ crate::labelled! {
 
 crate::actions! {
     /// What the server does.
+    ///
+    /// ```
+    /// use httpfsm::fsm::Act;
+    /// use httpfsm::server::{Action, NotAdmitted};
+    ///
+    /// let action = Action::TurnAway(NotAdmitted::Full);
+    /// assert_eq!(action.name(), "TurnAway(Full)");
+    /// assert_eq!(action.meaning(), "Turn the connection away, for this reason.");
+    /// ```
     #[non_exhaustive]
     pub enum Action {
         /// Look at `origins`, the time, and the counts: Admitted, OriginForeign, ServerFull, PeerFull or TooLate.

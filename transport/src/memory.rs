@@ -89,6 +89,19 @@ impl DirectionBuffer {
 }
 
 /// One end of a connection in memory. Dropping it ends the connection as dropping a socket does.
+///
+/// ```
+/// use std::task::{Context, Poll, Waker};
+///
+/// use httpfsm_transport::Wire;
+/// use httpfsm_transport::memory::pair;
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let (mut near, far) = pair(1024);
+/// drop(far);
+/// assert!(matches!(near.poll_read(&mut cx, &mut [0; 16]), Poll::Ready(Ok(0))));
+/// assert!(matches!(near.poll_write(&mut cx, b"hello"), Poll::Ready(Err(_))));
+/// ```
 #[derive(Debug)]
 pub struct MemoryWire {
     input: Arc<Mutex<DirectionBuffer>>,
@@ -97,6 +110,23 @@ pub struct MemoryWire {
 }
 
 /// Two ends of a connection that holds `capacity` bytes in each direction.
+///
+/// ```
+/// use std::task::{Context, Poll, Waker};
+///
+/// use httpfsm_transport::Wire;
+/// use httpfsm_transport::memory::pair;
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let (mut near, mut far) = pair(4);
+/// assert!(matches!(near.poll_write(&mut cx, b"hello"), Poll::Ready(Ok(4))));
+/// assert!(near.poll_write(&mut cx, b"o").is_pending());
+/// // What the other end reads makes room.
+/// let mut buffer = [0; 16];
+/// assert!(matches!(far.poll_read(&mut cx, &mut buffer), Poll::Ready(Ok(4))));
+/// assert_eq!(&buffer[..4], b"hell");
+/// assert!(matches!(near.poll_write(&mut cx, b"o"), Poll::Ready(Ok(1))));
+/// ```
 #[must_use]
 pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
     let (there, back) = (DirectionBuffer::new(capacity), DirectionBuffer::new(capacity));
@@ -171,22 +201,80 @@ impl Drop for MemoryWire {
 }
 
 /// The peer's end of a connection to a [`MemoryServer`].
+///
+/// Two requests at once: the responses come in the order of the requests.
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// let handler = |request: Request| async move { request.path().to_owned() };
+/// let mut server = MemoryServer::new(ServerConfig::default(), handler);
+/// let client = server.connect().unwrap();
+/// client.send("GET /a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// server.run();
+/// let received = client.take_text();
+/// let (first, second) = received.split_once("/a").unwrap();
+/// assert!(first.starts_with("HTTP/1.1 200 OK\r\n"));
+/// assert!(second.ends_with("\r\n\r\n/b"));
+/// ```
 #[derive(Debug)]
 pub struct MemoryClient(MemoryWire);
 
 impl MemoryClient {
     /// Sends bytes, however many the connection holds already.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHo");
+    /// server.run();
+    /// assert!(client.take().is_empty());
+    /// client.send("st: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(client.take_text().starts_with("HTTP/1.1 200 OK\r\n"));
+    /// ```
     pub fn send(&self, bytes: impl AsRef<[u8]>) {
         DirectionBuffer::put(&self.0.output, bytes.as_ref());
     }
 
     /// Takes the bytes that have arrived.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { vec![0xff, 0x00] });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(client.take().ends_with(b"\r\n\r\n\xff\x00"));
+    /// assert!(client.take().is_empty());
+    /// ```
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         self.take_at_most(usize::MAX)
     }
 
     /// Takes at most so many of them.
+    ///
+    /// A client that reads slowly has the server wait:
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let handler = |_: Request| async { "x".repeat(1000) };
+    /// let mut server = MemoryServer::with(ServerConfig::default(), 100, None, handler);
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// // The connection holds 100 bytes. Those that are taken make room for as many.
+    /// assert_eq!(client.take_at_most(40).len(), 40);
+    /// assert_eq!(client.take().len(), 60);
+    /// server.run();
+    /// assert_eq!(client.take().len(), 100);
+    /// ```
     #[must_use]
     pub fn take_at_most(&self, bytes: usize) -> Vec<u8> {
         let mut direction = lock(&self.0.input);
@@ -199,29 +287,96 @@ impl MemoryClient {
     }
 
     /// The same as text; bytes that are not UTF-8 are replaced.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// let text = client.take_text();
+    /// assert!(text.contains("\r\nContent-Length: 13\r\n") && text.ends_with("\r\n\r\nHello, world!"));
+    /// ```
     #[must_use]
     pub fn take_text(&self) -> String {
         String::from_utf8_lossy(&self.take()).into_owned()
     }
 
     /// Ends our output (FIN).
+    ///
+    /// A client that has ended its output still gets its response:
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// client.close_write();
+    /// server.run();
+    /// assert!(client.take_text().ends_with("Hello, world!"));
+    /// assert_eq!(server.connections(), 0);
+    /// ```
     pub fn close_write(&self) {
         DirectionBuffer::end(&self.0.output, false);
     }
 
     /// Resets the connection (RST).
+    ///
+    /// A handler that is under way is dropped:
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| std::future::pending::<&str>());
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert_eq!(server.connections(), 1);
+    /// client.reset();
+    /// server.run();
+    /// assert_eq!(server.connections(), 0);
+    /// ```
     pub fn reset(&self) {
         DirectionBuffer::end(&self.0.output, true);
         DirectionBuffer::end(&self.0.input, true);
     }
 
     /// Whether the server has ended its output, by FIN or by closing.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    /// server.run();
+    /// assert!(client.is_ended());
+    /// assert!(client.take_text().contains("\r\nConnection: close\r\n"));
+    /// ```
     #[must_use]
     pub fn is_ended(&self) -> bool {
         lock(&self.0.input).ended
     }
 
     /// Whether the server has reset the connection.
+    ///
+    /// A client that takes nothing is reset by the server when `write_timeout` is over:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// #
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::with(ServerConfig::default(), 10, None, |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(!client.is_reset());
+    /// server.advance(Duration::from_secs(60));
+    /// assert!(client.is_reset());
+    /// ```
     #[must_use]
     pub fn is_reset(&self) -> bool {
         lock(&self.0.input).reset
@@ -229,6 +384,24 @@ impl MemoryClient {
 }
 
 /// A server in memory, on one thread, with a manual clock. `W` is what it takes for its wires.
+///
+/// Time passes when the test says so, and deadlines come:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// let mut config = ServerConfig::default();
+/// config.channel.responseless_timeout = Some(Duration::from_secs(300));
+/// let mut server = MemoryServer::new(config, |_: Request| std::future::pending::<&str>());
+/// let client = server.connect().unwrap();
+/// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// server.run();
+/// server.advance(Duration::from_secs(300));
+/// assert!(client.take_text().starts_with("HTTP/1.1 503 "));
+/// ```
 pub struct MemoryServer<H: Handler, W: Wire = MemoryWire> {
     service: Arc<Service<H>>,
     clock: Clock,
@@ -255,11 +428,50 @@ impl Wake for WakeFlag {
 
 impl<H: Handler> MemoryServer<H> {
     /// A server whose connections hold 64 KiB in each direction.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut config = ServerConfig::default();
+    /// config.channel.max_request_target_size = 10;
+    /// let mut server = MemoryServer::new(config, |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET /a/long/path HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(client.take_text().starts_with("HTTP/1.1 414 "));
+    /// ```
     pub fn new(config: ServerConfig, handler: H) -> Self {
         Self::with(config, 64 << 10, None, handler)
     }
 
     /// A server with connections of a capacity, and with a subscriber.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// use httpfsm::error::RequestError;
+    /// use httpfsm::handler::{ConnectionInfo, Subscriber};
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    ///
+    /// #[derive(Default)]
+    /// struct Refusals(AtomicU64);
+    ///
+    /// impl Subscriber for Refusals {
+    ///     fn refused(&self, _connection: &ConnectionInfo, _error: &RequestError) {
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let refusals = Arc::new(Refusals::default());
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// let mut server = MemoryServer::with(ServerConfig::default(), 64 << 10, Some(refusals.clone()), handler);
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\n\r\n");
+    /// server.run();
+    /// assert_eq!(refusals.0.load(Ordering::Relaxed), 1, "without a field Host");
+    /// ```
     pub fn with(
         config: ServerConfig,
         capacity: usize,
@@ -270,6 +482,34 @@ impl<H: Handler> MemoryServer<H> {
     }
 
     /// The same, with channels that are recorded where `recorder` says so.
+    ///
+    /// A recorder that records nothing, and knows who might have been; one that records is on the page of
+    /// [`Tape`](crate::Tape).
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use httpfsm_transport::{Opened, Recorder, Tape};
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    ///
+    /// #[derive(Default)]
+    /// struct Names(Mutex<Vec<String>>);
+    ///
+    /// impl Recorder for Names {
+    ///     fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>> {
+    ///         self.0.lock().unwrap().push(channel.info.channel.to_string());
+    ///         None
+    ///     }
+    /// }
+    ///
+    /// let names = Arc::new(Names::default());
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// let mut server = MemoryServer::recorded(ServerConfig::default(), 1024, None, Some(names.clone()), handler);
+    /// let _client = server.connect().unwrap();
+    /// server.run();
+    /// assert_eq!(names.0.lock().unwrap().len(), 1);
+    /// ```
     pub fn recorded(
         config: ServerConfig,
         capacity: usize,
@@ -284,6 +524,18 @@ impl<H: Handler> MemoryServer<H> {
 impl<H: Handler, W: Wire> MemoryServer<H, W> {
     /// The same as [`with`](MemoryServer::with), over what `wrap` makes of its ends of the connections, as
     /// [`Layered`](crate::Layered) is. The clients are as ever: they speak the protocol that this takes.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// // In place of `Layered::new(wire, layer)`: each wire as it is.
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// let mut server = MemoryServer::wrapped(ServerConfig::default(), 64 << 10, None, handler, |wire| wire);
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(client.take_text().ends_with("Hello, world!"));
+    /// ```
     pub fn wrapped(
         config: ServerConfig,
         capacity: usize,
@@ -317,16 +569,73 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
     }
 
     /// The connections from now on are those of a listener of which this is known: its scheme, what comes before HTTP.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// use httpfsm_transport::ListenerInfo;
+    ///
+    /// let handler = |request: Request| async move { request.scheme().to_owned() };
+    /// let mut server = MemoryServer::new(ServerConfig::default(), handler);
+    /// let mut info = ListenerInfo::default();
+    /// info.scheme = Some("https".into());
+    /// server.set_listener(info);
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(client.take_text().ends_with("\r\n\r\nhttps"));
+    /// ```
     pub fn set_listener(&mut self, listener: ListenerInfo) {
         self.listener = Arc::new(listener);
     }
 
     /// Lets so many functions at a time wait for their peers: [`Service::permit_waiting`].
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// use httpfsm_transport::{NoThread, Spawner, sync};
+    ///
+    /// /// Stands for few threads, as the blocking transport has them.
+    /// struct Few;
+    ///
+    /// impl Spawner for Few {
+    ///     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+    ///         work();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn is_scarce(&self) -> bool {
+    ///         true
+    ///     }
+    /// }
+    ///
+    /// let mut config = ServerConfig::default();
+    /// config.channel.inbuf_overflow = 10;
+    /// let mut server = MemoryServer::new(config, sync(Few, |_: Request| "It is called."));
+    /// server.permit_waiting(1);
+    /// let client = server.connect().unwrap();
+    /// client.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n20 bytes of the body");
+    /// server.run();
+    /// assert!(client.take_text().ends_with("It is called."));
+    /// ```
     pub fn permit_waiting(&self, functions: usize) {
         self.service.permit_waiting(functions);
     }
 
     /// Connects a client from a port of its own on the loopback address.
+    ///
+    /// ```
+    /// use httpfsm::server::NotAdmitted;
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    ///
+    /// let mut config = ServerConfig::default();
+    /// config.max_connections_per_peer = 1;
+    /// let mut server = MemoryServer::new(config, |_: Request| async { "Hello, world!" });
+    /// let _client = server.connect().unwrap();
+    /// assert_eq!(server.connect().err(), Some(NotAdmitted::Peer));
+    /// ```
     ///
     /// # Errors
     ///
@@ -337,6 +646,17 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
     }
 
     /// Connects a client from an address.
+    ///
+    /// ```
+    /// # use httpfsm::{Peer, Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let handler = |request: Request| async move { format!("You are {}.", request.peername()) };
+    /// let mut server = MemoryServer::new(ServerConfig::default(), handler);
+    /// let client = server.connect_from(Peer::Ip("192.0.2.7:4711".parse().unwrap())).unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// assert!(client.take_text().ends_with("You are 192.0.2.7:4711."));
+    /// ```
     ///
     /// # Errors
     ///
@@ -355,6 +675,16 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
     }
 
     /// Runs the connections until all wait; the number of wake-ups that it took.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// assert!(server.run() > 0);
+    /// assert_eq!(server.run(), 0, "all wait for what comes next");
+    /// ```
     pub fn run(&mut self) -> usize {
         let mut wake_ups = 0;
         self.service.shared.sweep(&Context::from_waker(Waker::noop()));
@@ -375,24 +705,81 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
     }
 
     /// Lets time pass, and runs what is due.
+    ///
+    /// Half a head, and then silence:
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// #
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHo");
+    /// server.run();
+    /// server.advance(Duration::from_secs(29));
+    /// assert!(client.take().is_empty());
+    /// // `head_timeout` is 30 seconds.
+    /// server.advance(Duration::from_secs(1));
+    /// assert!(client.take_text().starts_with("HTTP/1.1 408 "));
+    /// ```
     pub fn advance(&mut self, by: Duration) -> usize {
         self.clock.advance(by);
         self.run()
     }
 
     /// The server's handle; its addresses are empty.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// server.handle().begin_drain(None);
+    /// server.run();
+    /// // The idle connection has a second, in which a request may come that was on its way.
+    /// server.advance(std::time::Duration::from_secs(1));
+    /// assert!(client.is_ended());
+    /// assert_eq!(server.handle().stats().closed, 1);
+    /// ```
     #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.service.handle(Vec::new())
     }
 
     /// What nobody has given back yet: [`Service::held`].
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// server.run();
+    /// assert_eq!(server.held().channels, 1);
+    /// drop(client);
+    /// server.run();
+    /// assert_eq!(server.held(), httpfsm_transport::Held::default());
+    /// ```
     #[must_use]
     pub fn held(&self) -> Held {
         self.service.held()
     }
 
     /// Connections whose drivers still run.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let (one, _other) = (server.connect().unwrap(), server.connect().unwrap());
+    /// server.run();
+    /// assert_eq!(server.connections(), 2);
+    /// one.close_write();
+    /// server.run();
+    /// assert_eq!(server.connections(), 1);
+    /// ```
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len()

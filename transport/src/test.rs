@@ -52,6 +52,16 @@ const FIELD_LINES: usize = 256;
 
 /// A request to be sent: its lines and its content. Without a field `Host` it has `Host: localhost`; content has its
 /// `Content-Length`, unless the fields frame it otherwise.
+///
+/// ```
+/// use httpfsm::Request;
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call};
+///
+/// let handler = |request: Request| async move { request.field_str("X-Who").unwrap_or("nobody").to_owned() };
+/// let request = TestRequest::get("/").field("X-Who", "a friend");
+/// assert_eq!(block_on(call(handler, request)).text(), "a friend");
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestRequest {
     head: String,
@@ -62,6 +72,18 @@ pub struct TestRequest {
 
 impl TestRequest {
     /// A request without content. What is given is sent as it is, so that the response to a wrong request can be tested.
+    ///
+    /// A request that no handler sees:
+    ///
+    /// ```
+    /// use httpfsm::{Request, Status};
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// let response = block_on(call(handler, TestRequest::new("GET", "no path")));
+    /// assert_eq!(response.status(), Status::BAD_REQUEST);
+    /// ```
     #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
         let head = format!("{method} {target} HTTP/1.1\r\n");
@@ -69,24 +91,65 @@ impl TestRequest {
     }
 
     /// `GET` without content.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let echo = |request: Request| async move { request.path().to_owned() };
+    /// assert_eq!(block_on(call(echo, TestRequest::get("/a/b?c=d"))).text(), "/a/b");
+    /// ```
     #[must_use]
     pub fn get(target: &str) -> Self {
         Self::new("GET", target)
     }
 
     /// `POST` with content.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let length = |mut request: Request| async move {
+    ///     request.body().collect(1024).await.map(|content| format!("{} bytes", content.len()))
+    /// };
+    /// assert_eq!(block_on(call(length, TestRequest::post("/", "a=1&b=2"))).text(), "7 bytes");
+    /// ```
     #[must_use]
     pub fn post(target: &str, content: impl Into<Bytes>) -> Self {
         Self::new("POST", target).content(content)
     }
 
     /// `POST` with content that is JSON.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let handler = |request: Request| async move {
+    ///     match request.field("Content-Type") {
+    ///         Some(b"application/json") => "JSON",
+    ///         _ => "something else",
+    ///     }
+    /// };
+    /// assert_eq!(block_on(call(handler, TestRequest::post_json("/", r#"{"a": 1}"#))).text(), "JSON");
+    /// ```
     #[must_use]
     pub fn post_json(target: &str, content: impl Into<Bytes>) -> Self {
         Self::post(target, content).field("Content-Type", "application/json")
     }
 
     /// One more field line, sent as it is.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, Status};
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// // A second `Host` breaks a rule; the field that stands for want of one would not.
+    /// let request = TestRequest::get("/").field("Host", "a").field("Host", "b");
+    /// assert_eq!(block_on(call(handler, request)).status(), Status::BAD_REQUEST);
+    /// ```
     #[must_use]
     pub fn field(mut self, name: &str, value: &str) -> Self {
         self.has_host |= name.eq_ignore_ascii_case("host");
@@ -97,6 +160,15 @@ impl TestRequest {
     }
 
     /// Another content.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let handler = |request: Request| async move { request.field_str("Content-Length").unwrap_or("none").to_owned() };
+    /// let request = TestRequest::new("PUT", "/file").content("abc");
+    /// assert_eq!(block_on(call(handler, request)).text(), "3");
+    /// ```
     #[must_use]
     pub fn content(mut self, content: impl Into<Bytes>) -> Self {
         self.content = content.into();
@@ -145,6 +217,19 @@ impl Method {
 }
 
 /// A response as a client received it.
+///
+/// ```
+/// use httpfsm::handler::Response;
+/// use httpfsm::{Request, Status};
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call};
+///
+/// let handler = |_: Request| async { Response::text("Not here.\n").with_status(Status::NOT_FOUND) };
+/// let response = block_on(call(handler, TestRequest::get("/")));
+/// assert_eq!(response.status(), Status::NOT_FOUND);
+/// assert_eq!(response.field("content-length"), Some(&b"10"[..]));
+/// assert_eq!(response.text(), "Not here.\n");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct TestResponse {
     status: Status,
@@ -156,34 +241,96 @@ pub struct TestResponse {
 
 impl TestResponse {
     /// The status; of the final response, whatever interim ones came before it.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, Status};
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let response = block_on(call(|_: Request| async { Status::NO_CONTENT }, TestRequest::get("/")));
+    /// assert_eq!(response.status(), Status::NO_CONTENT);
+    /// assert!(response.status().is_success());
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
 
     /// The field lines, in order.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let response = block_on(call(|_: Request| async { "Hello, world!" }, TestRequest::get("/")));
+    /// let names: Vec<_> = response.fields().map(|field| field.name).collect();
+    /// assert!(names.contains(&"Date") && !names.contains(&"Set-Cookie"));
+    /// ```
     pub fn fields(&self) -> impl Iterator<Item = FieldRef<'_>> {
         self.lines.iter().map(|(name, value)| FieldRef { name, value })
     }
 
     /// The value of the first field line of this name (any case).
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let response = block_on(call(|_: Request| async { "Hello, world!" }, TestRequest::get("/")));
+    /// assert_eq!(response.field("CONTENT-TYPE"), Some(&b"text/plain; charset=utf-8"[..]));
+    /// assert_eq!(response.field("ETag"), None);
+    /// ```
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
     /// The field lines behind the content, in order.
+    ///
+    /// ```
+    /// use std::task::Poll;
+    ///
+    /// use httpfsm::handler::{Body, Frame, Response};
+    /// use httpfsm::{Fields, Request, Status};
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// let handler = |_: Request| async {
+    ///     let mut trailers = Fields::new();
+    ///     trailers.push("X-Sum", "7").expect("this is a field");
+    ///     let mut frames = [Frame::Data("abc".into()), Frame::Trailers(trailers)].into_iter();
+    ///     Response::new(Status::OK).with_body(Body::from_fn(move |_| Poll::Ready(frames.next().unwrap_or(Frame::End))))
+    /// };
+    /// let response = block_on(call(handler, TestRequest::get("/")));
+    /// let trailer = response.trailers().next().expect("there is one");
+    /// assert_eq!((response.text(), trailer.name, trailer.value), ("abc", "X-Sum", &b"7"[..]));
+    /// ```
     pub fn trailers(&self) -> impl Iterator<Item = FieldRef<'_>> {
         self.trailers.iter().map(|(name, value)| FieldRef { name, value })
     }
 
     /// The content, without its transfer coding.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let response = block_on(call(|_: Request| async { vec![1, 2, 3] }, TestRequest::get("/")));
+    /// assert_eq!(response.content(), [1, 2, 3]);
+    /// ```
     #[must_use]
     pub fn content(&self) -> &[u8] {
         &self.content
     }
 
     /// The content as text.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let response = block_on(call(|_: Request| async { "Grüße" }, TestRequest::get("/")));
+    /// assert_eq!(response.text(), "Grüße");
+    /// ```
     ///
     /// # Panics
     ///
@@ -246,6 +393,22 @@ pub async fn call(handler: impl Handler, request: TestRequest) -> TestResponse {
 
 /// As [`call`], of a server with this configuration.
 ///
+/// ```
+/// use httpfsm::handler::CollectError;
+/// use httpfsm::{Request, ServerConfig, Status};
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call_with};
+///
+/// async fn length(mut request: Request) -> Result<String, CollectError> {
+///     Ok(request.body().collect(1 << 20).await?.len().to_string())
+/// }
+///
+/// let mut config = ServerConfig::default();
+/// config.channel.max_request_body_size = 3;
+/// let response = block_on(call_with(config, length, TestRequest::post("/", "four")));
+/// assert_eq!(response.status(), Status::CONTENT_TOO_LARGE);
+/// ```
+///
 /// # Panics
 ///
 /// As [`call`].
@@ -257,6 +420,25 @@ pub async fn call_with(config: ServerConfig, handler: impl Handler, request: Tes
 }
 
 /// As [`call_with`], where no response or half a one may come.
+///
+/// A source that fails cuts the response off:
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use std::task::Poll;
+///
+/// use httpfsm::handler::{Body, BodyFailure, Frame, Response};
+/// use httpfsm::{Request, ServerConfig, Status};
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, try_call};
+///
+/// let handler = |_: Request| async {
+///     let failing = Body::from_fn(|_| Poll::Ready(Frame::Error(BodyFailure::source("The disk is gone."))));
+///     Response::new(Status::OK).with_body(failing)
+/// };
+/// let response = block_on(try_call(ServerConfig::default(), handler, TestRequest::get("/")));
+/// assert_eq!(response.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+/// ```
 ///
 /// # Errors
 ///

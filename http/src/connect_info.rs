@@ -142,6 +142,20 @@ impl<T> DerefMut for ConnectInfo<T> {
 /// ```
 pub trait Connected: Clone + Send + Sync + 'static {
     /// Makes it; `None` where the connection has none.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::Peer;
+    /// use httpfsm::handler::ConnectionInfo;
+    /// use httpfsm_http::connect_info::Connected;
+    ///
+    /// let local = Peer::Unix(Some("/run/web.sock".into()));
+    /// let connection = Arc::new(ConnectionInfo::new(Peer::Unix(None), local, "http", "1".to_owned()));
+    /// assert_eq!(SocketAddr::connect_info(&connection), None, "the peer of a Unix socket has no such address");
+    /// assert_eq!(Peer::connect_info(&connection), Some(Peer::Unix(None)));
+    /// ```
     fn connect_info(connection: &Arc<ConnectionInfo>) -> Option<Self>;
 }
 

@@ -47,6 +47,27 @@ pub struct Sse<S>(S);
 
 impl<S> Sse<S> {
     /// A response of these events. An error of the stream cuts the response.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use axum::Router;
+    /// use axum::routing::get;
+    /// use futures_lite::stream;
+    /// use httpfsm_http::service;
+    /// use httpfsm_http::sse::{Event, Sse};
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// async fn count() -> Sse<impl stream::Stream<Item = Result<Event, Infallible>>> {
+    ///     Sse::new(stream::iter(["one", "two"].map(|number| Ok(Event::default().data(number)))))
+    /// }
+    ///
+    /// let app = Router::new().route("/", get(count));
+    /// let response = block_on(call(service(app), TestRequest::get("/")));
+    /// assert_eq!(response.field("Content-Type"), Some(&b"text/event-stream"[..]));
+    /// assert_eq!(response.text(), "data: one\n\ndata: two\n\n");
+    /// ```
     pub fn new(stream: S) -> Self
     where
         S: TryStream<Ok = Event, Error: Into<BoxError>> + Send + 'static,
@@ -55,6 +76,33 @@ impl<S> Sse<S> {
     }
 
     /// Has a comment sent whenever the stream has been silent for an interval. Without a call there is none.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use axum::routing::get;
+    /// use futures_lite::stream::{self, Pending};
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm_http::service;
+    /// use httpfsm_http::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+    /// use httpfsm_transport::memory::MemoryServer;
+    ///
+    /// async fn silent() -> Sse<KeepAliveStream<Pending<Result<Event, Infallible>>>> {
+    ///     Sse::new(stream::pending()).keep_alive(KeepAlive::new().interval(Duration::from_millis(1)))
+    /// }
+    ///
+    /// let app = Router::new().route("/", get(silent));
+    /// let mut server = MemoryServer::new(ServerConfig::default(), service(app));
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// let mut received = String::new();
+    /// while !received.contains("\n:\n\n") {
+    ///     server.run();
+    ///     received += &client.take_text();
+    /// }
+    /// ```
     pub fn keep_alive(self, keep_alive: KeepAlive) -> Sse<KeepAliveStream<S>> {
         Sse(KeepAliveStream::new(keep_alive, self.0))
     }
@@ -77,6 +125,25 @@ impl<S> fmt::Debug for Sse<S> {
 }
 
 /// How often a comment is sent while a stream is silent, and which.
+///
+/// It is the same for each response, so it is made once:
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::sync::LazyLock;
+/// use std::time::Duration;
+///
+/// use futures_lite::stream::{self, Stream};
+/// use httpfsm_http::sse::{Event, KeepAlive, Sse};
+///
+/// static KEEP_ALIVE: LazyLock<KeepAlive> =
+///     LazyLock::new(|| KeepAlive::new().interval(Duration::from_secs(30)).text("still here"));
+///
+/// async fn news() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+///     Sse::new(stream::pending()).keep_alive(KEEP_ALIVE.clone())
+/// }
+/// # let _ = news;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct KeepAlive {
@@ -86,18 +153,64 @@ pub struct KeepAlive {
 
 impl KeepAlive {
     /// An empty comment, every 15 seconds.
+    ///
+    /// ```
+    /// # fn first(keep_alive: httpfsm_http::sse::KeepAlive) -> String {
+    /// #     use futures_lite::{StreamExt, future, stream};
+    /// #     use httpfsm_http::sse::{Event, Sse};
+    /// #     let events = stream::pending::<Result<Event, std::convert::Infallible>>();
+    /// #     let interval = std::time::Duration::from_millis(1);
+    /// #     let response = Sse::new(events).keep_alive(keep_alive.interval(interval));
+    /// #     let mut content = axum::response::IntoResponse::into_response(response).into_body().into_data_stream();
+    /// #     let first = future::block_on(content.next()).expect("it has no end").expect("it does not fail");
+    /// #     String::from_utf8(first.to_vec()).expect("it is text")
+    /// # }
+    /// # use httpfsm_http::sse::KeepAlive;
+    /// #
+    /// // `first` is what a client of a silent stream gets first.
+    /// assert_eq!(first(KeepAlive::new()), ":\n\n");
+    /// ```
     pub fn new() -> Self {
         Self { event: Event::DEFAULT_KEEP_ALIVE, interval: Duration::from_secs(15) }
     }
 
     /// Sends it after this time of silence. It should not be zero: a stream that waits would then send nothing but comments,
     /// as fast as the client takes them.
+    ///
+    /// A proxy on the way that ends what is silent for a minute, as nginx does by default, hears something twice in that
+    /// time:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm_http::sse::KeepAlive;
+    ///
+    /// let keep_alive = KeepAlive::new().interval(Duration::from_secs(30));
+    /// # let _ = keep_alive;
+    /// ```
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
     /// Sends a comment with this text.
+    ///
+    /// ```
+    /// # fn first(keep_alive: httpfsm_http::sse::KeepAlive) -> String {
+    /// #     use futures_lite::{StreamExt, future, stream};
+    /// #     use httpfsm_http::sse::{Event, Sse};
+    /// #     let events = stream::pending::<Result<Event, std::convert::Infallible>>();
+    /// #     let interval = std::time::Duration::from_millis(1);
+    /// #     let response = Sse::new(events).keep_alive(keep_alive.interval(interval));
+    /// #     let mut content = axum::response::IntoResponse::into_response(response).into_body().into_data_stream();
+    /// #     let first = future::block_on(content.next()).expect("it has no end").expect("it does not fail");
+    /// #     String::from_utf8(first.to_vec()).expect("it is text")
+    /// # }
+    /// # use httpfsm_http::sse::{Event, KeepAlive};
+    /// #
+    /// // `first` is what a client of a silent stream gets first.
+    /// assert_eq!(first(KeepAlive::new().text("still here")), ": still here\n\n");
+    /// ```
     ///
     /// # Panics
     ///
@@ -107,6 +220,26 @@ impl KeepAlive {
     }
 
     /// Sends this event, which need not be a comment.
+    ///
+    /// A script hears of an event that has data, and not of a comment, so it can tell that a connection is lost without a
+    /// word:
+    ///
+    /// ```
+    /// # fn first(keep_alive: httpfsm_http::sse::KeepAlive) -> String {
+    /// #     use futures_lite::{StreamExt, future, stream};
+    /// #     use httpfsm_http::sse::{Event, Sse};
+    /// #     let events = stream::pending::<Result<Event, std::convert::Infallible>>();
+    /// #     let interval = std::time::Duration::from_millis(1);
+    /// #     let response = Sse::new(events).keep_alive(keep_alive.interval(interval));
+    /// #     let mut content = axum::response::IntoResponse::into_response(response).into_body().into_data_stream();
+    /// #     let first = future::block_on(content.next()).expect("it has no end").expect("it does not fail");
+    /// #     String::from_utf8(first.to_vec()).expect("it is text")
+    /// # }
+    /// # use httpfsm_http::sse::{Event, KeepAlive};
+    /// #
+    /// // `first` is what a client of a silent stream gets first.
+    /// assert_eq!(first(KeepAlive::new().event(Event::default().event("ping").data("-"))), "event: ping\ndata: -\n\n");
+    /// ```
     pub fn event(mut self, event: Event) -> Self {
         self.event = event;
         self
@@ -121,6 +254,22 @@ impl Default for KeepAlive {
 
 pin_project! {
     /// A stream with what keeps it alive; from [`Sse::keep_alive`].
+    ///
+    /// A function that names what it returns has it there:
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use futures_lite::stream::{self, Once};
+    /// use httpfsm_http::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+    ///
+    /// type Events = Once<Result<Event, Infallible>>;
+    ///
+    /// fn kept_alive(events: Events) -> Sse<KeepAliveStream<Events>> {
+    ///     Sse::new(events).keep_alive(KeepAlive::new())
+    /// }
+    /// # let _ = kept_alive(stream::once(Ok(Event::default())));
+    /// ```
     #[derive(Debug)]
     pub struct KeepAliveStream<S> {
         #[pin]

@@ -53,6 +53,28 @@ impl<S> ServiceHandler<S> {
 }
 
 /// A handler within a runtime of tokio, wherever it is polled and dropped; from [`ServiceHandler::in_tokio`].
+///
+/// A handler of httpfsm that calls tokio, without a service:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::Request;
+/// use httpfsm_http::InTokio;
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let slow = |_: Request| async {
+///     tokio::time::sleep(Duration::from_millis(1)).await;
+///     "slow"
+/// };
+/// let handler = InTokio::new(slow, runtime.handle().clone());
+/// assert_eq!(block_on(call(handler, TestRequest::get("/"))).text(), "slow");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct InTokio<H> {
     handler: H,

@@ -56,6 +56,20 @@ impl Upgrade {
 /// to which protocol it would have switched takes an `Option<Upgrade>`, and responds with 426 and that protocol's name.
 ///
 /// Only with the feature `axum`.
+///
+/// ```
+/// use axum::Router;
+/// use axum::routing::get;
+/// use httpfsm::Status;
+/// use httpfsm_http::{Upgrade, service};
+/// use httpfsm_transport::block_on;
+/// use httpfsm_transport::test::{TestRequest, call};
+///
+/// let app = Router::new().route("/", get(|_: Upgrade| async { "An upgrade is asked for." }));
+/// let response = block_on(call(service(app), TestRequest::get("/")));
+/// assert_eq!(response.status(), Status::BAD_REQUEST);
+/// assert_eq!(response.text(), "The request asks for no upgrade.");
+/// ```
 #[cfg(feature = "axum")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoUpgrade;

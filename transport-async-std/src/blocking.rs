@@ -12,6 +12,25 @@ use crate::pool::POOL;
 ///
 /// Where the system gives no more threads, work waits for those there are. Where there is none at all, it is refused with
 /// [`NoThread`].
+///
+/// A handler that awaits what blocks:
+///
+/// ```
+/// use std::{fs, io};
+///
+/// use httpfsm::Request;
+/// use httpfsm_async_std::test::{TestRequest, call};
+/// use httpfsm_async_std::{BlockingPool, Job};
+///
+/// async fn manifest(_: Request) -> io::Result<String> {
+///     Job::spawn(&BlockingPool, || fs::read_to_string("Cargo.toml"))?.await
+/// }
+///
+/// # async_io::block_on(async {
+/// let response = call(manifest, TestRequest::get("/")).await;
+/// assert!(response.text().contains("[package]"));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
@@ -61,6 +80,23 @@ where
 /// A body that is what the function `write` writes, on the [`BlockingPool`]: see
 /// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()). A function that is ahead of its reader waits
 /// there.
+///
+/// ```
+/// use std::io::{self, Write};
+///
+/// use httpfsm::{Request, Response, Status};
+/// use httpfsm_async_std::test::{TestRequest, call};
+/// use httpfsm_async_std::written_sync;
+///
+/// async fn count(_: Request) -> Response {
+///     let numbers = written_sync(|body| -> io::Result<()> { (1..=3).try_for_each(|number| writeln!(body, "{number}")) });
+///     Response::new(Status::OK).with_body(numbers)
+/// }
+///
+/// # async_io::block_on(async {
+/// assert_eq!(call(count, TestRequest::get("/")).await.text(), "1\n2\n3\n");
+/// # });
+/// ```
 pub fn written_sync<F, E>(write: F) -> Body
 where
     F: FnOnce(&mut SyncBodyWriter) -> Result<(), E> + Send + 'static,

@@ -48,8 +48,29 @@ impl<S: Spawn> Transport for Futures<S> {
     }
 }
 
-/// Serves a handler on connections that are given to it one by one, over an [`Io`](crate::Io) of your own; see there for an
-/// example. Any executor may poll them. Their blocking work runs on the [`BlockingPool`].
+/// Serves a handler on connections that are given to it one by one, over an [`Io`](crate::Io) of your own. Any executor
+/// may poll them. Their blocking work runs on the [`BlockingPool`].
+///
+/// ```
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_async_std::{Io, connections};
+///
+/// # async_io::block_on(async {
+/// let server = connections(ServerConfig::default(), |_: Request| async { "Hello, world!" })?;
+/// // Whatever reads and writes; here one end of a pair of sockets.
+/// let (mut client, io) = async_io::Async::<std::os::unix::net::UnixStream>::pair()?;
+/// let connection = server.serve_connection(Io::new(io), Peer::Unix(None), Peer::Unix(None));
+/// let asking = async move {
+///     client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+///     let mut received = [0; 15];
+///     client.read_exact(&mut received).await?;
+///     std::io::Result::Ok(received)
+/// };
+/// let ((), received) = future::zip(connection.expect("there is room"), asking).await;
+/// assert_eq!(&received?, b"HTTP/1.1 200 OK");
+/// # std::io::Result::Ok(()) }).expect("there are sockets");
+/// ```
 ///
 /// # Errors
 ///

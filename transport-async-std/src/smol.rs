@@ -14,6 +14,24 @@ use crate::spawn::Spawn;
 
 /// The transport on smol's own executor, which has one thread unless `SMOL_THREADS` says otherwise. An `Executor` of
 /// yours is a transport as [`Futures`](crate::Futures)`(executor)`.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::config::ServerConfig;
+/// use httpfsm::handler::Request;
+/// use httpfsm_async_std::{Futures, ServerOn};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let executor = Arc::new(smol::Executor::new());
+/// let server = ServerOn::on(Futures(Arc::clone(&executor)), ServerConfig::default())
+///     .listen_tcp(([127, 0, 0, 1], 0).into())
+///     .serve(|_: Request| async { "Hello, world!" })?;
+/// // It serves as long as somebody runs the executor.
+/// smol::block_on(executor.run(server.begin_drain(None).gone()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol {
     workers: usize,

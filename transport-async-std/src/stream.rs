@@ -15,6 +15,28 @@ use socket2::SockRef;
 ///
 /// futures-io has no half-close (its `poll_close` is a flush in these libraries) and no reset, so those are asked of
 /// the descriptor.
+///
+/// A server that is given its sockets:
+///
+/// ```
+/// use futures_lite::{AsyncReadExt, AsyncWriteExt};
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_async_std::{Stream, connections};
+/// use smol::net::unix::UnixStream;
+///
+/// # smol::block_on(async {
+/// let server = connections(ServerConfig::default(), |_: Request| async { "Hello, world!" })?;
+/// let (mut client, socket) = UnixStream::pair()?;
+/// let connection = server.serve_connection(Stream::new(socket), Peer::Unix(None), Peer::Unix(None));
+/// let serving = smol::spawn(connection.expect("there is room"));
+/// client.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+/// let mut received = String::new();
+/// client.read_to_string(&mut received).await?;
+/// assert!(received.ends_with("\r\n\r\nHello, world!"));
+/// # drop(client);
+/// # serving.await;
+/// # std::io::Result::Ok(()) }).expect("there are sockets");
+/// ```
 #[derive(Debug)]
 pub struct Stream<S>(S);
 

@@ -56,6 +56,36 @@ pub struct Connection {
 }
 
 /// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
+///
+/// After an upgrade the socket is the caller's:
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// use std::sync::Arc;
+///
+/// use httpfsm::Response;
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm_blocking::{Event, Stream, connection};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (mut client, socket) = UnixStream::pair()?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")?;
+/// let config = Arc::new(CompiledConfig::new(&httpfsm::ChannelConfig::default()));
+/// let mut connection = connection(socket, config, Facts::default())?;
+/// while let Some(event) = connection.next_event() {
+///     if let Event::Request = event {
+///         connection.respond(Response::switching_protocols("echo").as_ref()).expect("it asks for an upgrade");
+///     }
+/// }
+/// let Some(Stream::Unix(mut socket)) = connection.into_parts()?.stream else { panic!("it is closed") };
+/// client.write_all(b"ping")?;
+/// let mut ping = [0; 4];
+/// socket.read_exact(&mut ping)?;
+/// assert_eq!(&ping, b"ping");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConnectionParts {
     /// The socket, which blocks, unless the machine has closed it.
@@ -65,6 +95,35 @@ pub struct ConnectionParts {
 }
 
 /// A connection over a socket that was just accepted. `facts` is what is known of it beside; the default is that nothing is.
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use std::net::Shutdown;
+/// use std::os::unix::net::UnixStream;
+/// use std::sync::Arc;
+///
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::{ChannelConfig, Fields, Status};
+/// use httpfsm_blocking::{Event, connection};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (mut client, socket) = UnixStream::pair()?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// client.shutdown(Shutdown::Write)?;
+/// let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+/// let mut connection = connection(socket, config, Facts::default())?;
+/// while let Some(event) = connection.next_event() {
+///     if let Event::Request = event {
+///         let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
+///     }
+/// }
+/// let mut received = String::new();
+/// client.read_to_string(&mut received)?;
+/// assert!(received.ends_with("\r\n\r\nHello, world!"));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///

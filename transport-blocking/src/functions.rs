@@ -11,6 +11,23 @@ use crate::pool::{Pool, Work};
 /// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it, and
 /// does not wait for it with [`block_on`](crate::block_on), which would never end. On a thread that may block already,
 /// or belongs to no server of this transport, it runs at once.
+///
+/// An async handler that awaits what blocks:
+///
+/// ```
+/// use std::{fs, io};
+///
+/// use httpfsm::Request;
+/// use httpfsm_blocking::test::{TestRequest, call};
+/// use httpfsm_blocking::{Functions, Job, block_on};
+///
+/// async fn manifest(_: Request) -> io::Result<String> {
+///     Job::spawn(&Functions, || fs::read_to_string("Cargo.toml"))?.await
+/// }
+///
+/// let response = block_on(call(manifest, TestRequest::get("/")));
+/// assert!(response.text().contains("[package]"));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Functions;
 

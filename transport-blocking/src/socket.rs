@@ -9,6 +9,28 @@ use std::time::Duration;
 use socket2::SockRef;
 
 /// A connected socket of the standard library.
+///
+/// Code that has sockets of both kinds:
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::os::unix::net::UnixStream;
+///
+/// use httpfsm_blocking::Stream;
+///
+/// fn is_local(stream: &Stream) -> bool {
+///     match stream {
+///         Stream::Tcp(stream) => stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback()),
+///         Stream::Unix(_) => true,
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let (socket, _other) = UnixStream::pair()?;
+/// assert!(is_local(&socket.into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Stream {
     /// Over TCP.

@@ -93,6 +93,13 @@ pub fn tunnel(
 }
 
 /// Why work was not begun.
+///
+/// ```
+/// use httpfsm_blocking::{SpawnError, spawn};
+///
+/// let refused = spawn(async {});
+/// assert_eq!(refused, Err(SpawnError::Elsewhere), "no handler calls this");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SpawnError {

@@ -14,6 +14,26 @@ use tokio::runtime::{Handle, Id};
 /// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]. Where the system
 /// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`], and
 /// so is all work of the runtime for a second after that.
+///
+/// A handler that awaits what blocks:
+///
+/// ```
+/// use std::{fs, io};
+///
+/// use httpfsm::Request;
+/// use httpfsm_tokio::test::{TestRequest, call};
+/// use httpfsm_tokio::{BlockingPool, Job};
+///
+/// async fn manifest(_: Request) -> io::Result<String> {
+///     Job::spawn(&BlockingPool, || fs::read_to_string("Cargo.toml"))?.await
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let response = call(manifest, TestRequest::get("/")).await;
+/// assert!(response.text().contains("[package]"));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
@@ -105,6 +125,25 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// [`Body::gathered`](httpfsm::handler::Body::gathered) before it calls the function, or set
 /// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below
 /// the size of the pool.
+///
+/// ```
+/// use std::io::{self, Read};
+///
+/// use httpfsm::Request;
+/// use httpfsm_tokio::test::{TestRequest, call};
+/// use httpfsm_tokio::{BodyReader, sync};
+///
+/// fn shout(mut request: Request) -> io::Result<String> {
+///     let mut text = String::new();
+///     BodyReader::new(request.take_body()).read_to_string(&mut text)?;
+///     Ok(text.to_uppercase())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(call(sync(shout), TestRequest::post("/", "hello")).await.text(), "HELLO");
+/// # }
+/// ```
 pub fn sync<F, R>(function: F) -> SyncHandler<BlockingPool, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,
@@ -116,6 +155,24 @@ where
 /// A body that is what the function `write` writes, on tokio's blocking pool: see
 /// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()). A function that is ahead of its reader waits
 /// there.
+///
+/// ```
+/// use std::io::{self, Write};
+///
+/// use httpfsm::{Request, Response, Status};
+/// use httpfsm_tokio::test::{TestRequest, call};
+/// use httpfsm_tokio::written_sync;
+///
+/// async fn count(_: Request) -> Response {
+///     let numbers = written_sync(|body| -> io::Result<()> { (1..=3).try_for_each(|number| writeln!(body, "{number}")) });
+///     Response::new(Status::OK).with_body(numbers)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(call(count, TestRequest::get("/")).await.text(), "1\n2\n3\n");
+/// # }
+/// ```
 pub fn written_sync<F, E>(write: F) -> Body
 where
     F: FnOnce(&mut SyncBodyWriter) -> Result<(), E> + Send + 'static,

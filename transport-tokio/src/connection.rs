@@ -38,6 +38,27 @@ pub type Connection = httpfsm_transport::Connection<Stream, Alarm>;
 
 /// A connection over a socket that was just accepted. `facts` is what is known of it beside; the default is that nothing is.
 ///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm_tokio::{Event, connection};
+/// use tokio::io::AsyncWriteExt;
+/// use tokio::net::UnixStream;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (mut client, socket) = UnixStream::pair()?;
+/// client.write_all(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+/// let config = Arc::new(CompiledConfig::new(&httpfsm::ChannelConfig::default()));
+/// let mut connection = connection(socket, config, Facts::default());
+/// assert!(matches!(connection.next_event().await, Some(Event::Opened)));
+/// assert!(matches!(connection.next_event().await, Some(Event::Request)));
+/// assert_eq!(connection.request().map(|request| request.path()), Some("/a"));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 ///
 /// Not here, but its futures do where they wait for a deadline outside of a runtime, or in one whose timer is off: it is
@@ -47,6 +68,25 @@ pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>, fact
 }
 
 /// The same over an I/O of your own.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm_tokio::{Event, connection_over};
+/// use tokio::io::{AsyncWriteExt, duplex};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (mut client, io) = duplex(1024);
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+/// let config = Arc::new(CompiledConfig::new(&httpfsm::ChannelConfig::default()));
+/// let mut connection = connection_over(io, config, Facts::default());
+/// assert!(matches!(connection.next_event().await, Some(Event::Opened)));
+/// assert!(matches!(connection.next_event().await, Some(Event::Request)));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 ///
@@ -63,6 +103,29 @@ where
 }
 
 /// A timer of the runtime, made when the first deadline is waited for.
+///
+/// Level 1 over a wire of your own, which `connection_over` and `connection()` do not know:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm::{ChannelConfig, CloseReason};
+/// use httpfsm_tokio::{Alarm, Event};
+/// use httpfsm_transport::{Connection, memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut config = ChannelConfig::default();
+/// config.first_byte_timeout = Some(Duration::from_millis(1));
+/// let (_client, wire) = memory::pair(1024);
+/// let config = Arc::new(CompiledConfig::new(&config));
+/// let mut connection = Connection::new(wire, Alarm::default(), config, Facts::default());
+/// assert!(matches!(connection.next_event().await, Some(Event::Opened)));
+/// assert!(matches!(connection.next_event().await, Some(Event::Closed(CloseReason::FirstByteTimeout))));
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct Alarm(Option<Pin<Box<Sleep>>>);
 

@@ -13,6 +13,28 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// A connected socket.
+///
+/// A server that is given its sockets:
+///
+/// ```
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_tokio::{Stream, connections};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// use tokio::net::UnixStream;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let server = connections(ServerConfig::default(), |_: Request| async { "Hello, world!" })?;
+/// let (mut client, socket) = UnixStream::pair()?;
+/// let connection = server.serve_connection(Stream::from(socket), Peer::Unix(None), Peer::Unix(None));
+/// tokio::spawn(connection.expect("there is room"));
+/// client.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+/// let mut received = String::new();
+/// client.read_to_string(&mut received).await?;
+/// assert!(received.ends_with("\r\n\r\nHello, world!"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Stream {
     /// Over TCP.

@@ -32,6 +32,8 @@ const WAITING: usize = 65_536;
 const FAILURES: u32 = 16;
 
 /// A listener in a runtime.
+///
+/// [`accept()`] takes one, and its page shows one.
 pub trait Accept: Send + 'static {
     /// What it accepts.
     type Wire: Wire;
@@ -58,6 +60,22 @@ pub trait Accept: Send + 'static {
 }
 
 /// A connection that was accepted.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::peer::Peer;
+/// use httpfsm_transport::{Accepted, ListenerInfo, memory};
+///
+/// let (_client, wire) = memory::pair(1024);
+/// let peername = Peer::Ip(([192, 0, 2, 7], 50_000).into());
+/// let sockname = Peer::Ip(([192, 0, 2, 1], 443).into());
+/// let mut info = ListenerInfo::default();
+/// info.scheme = Some("https".into());
+/// // The listener keeps its own in an `Arc`, and each connection has a clone of that.
+/// let accepted = Accepted::new(wire, peername, sockname).with_listener(Arc::new(info));
+/// assert_eq!(accepted.listener.scheme.as_deref(), Some("https"));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Accepted<W> {
@@ -97,6 +115,49 @@ impl<W> Accepted<W> {
 /// each connection. Where `spawn` panics, that connection is lost, the subscriber is told
 /// ([`Failure::Accept`](httpfsm::handler::Failure::Accept)), and accepting goes on after a pause. The runtime is to run the
 /// future, in the background.
+///
+/// A listener in memory, and what a runtime does with its connections:
+///
+/// ```
+/// use std::io;
+/// use std::pin::{Pin, pin};
+/// use std::sync::{Arc, mpsc};
+/// use std::task::{Context, Poll, Waker};
+///
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_transport::memory::{MemoryWire, pair};
+/// use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, Wire, accept};
+///
+/// /// One connection, and then no more.
+/// struct Once(Option<MemoryWire>);
+///
+/// impl Accept for Once {
+///     type Wire = MemoryWire;
+///
+///     fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryWire>>> {
+///         match self.0.take() {
+///             Some(wire) => Poll::Ready(Ok(Accepted::new(wire, Peer::Unix(None), Peer::Unix(None)))),
+///             None => Poll::Pending,
+///         }
+///     }
+/// }
+///
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let service = Service::new(ServerConfig::default(), Clock::system(), Arc::new(Inline), None, handler);
+/// let handle = service.handle(Vec::new());
+/// let (mut client, wire) = pair(1024);
+/// let (spawn, tasks) = mpsc::channel();
+/// let mut accepting = pin!(accept(Once(Some(wire)), service, handle, move |driver| drop(spawn.send(driver))));
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(client.poll_write(&mut cx, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ready());
+/// assert!(accepting.as_mut().poll(&mut cx).is_pending(), "it waits for the next one");
+/// let mut driver = tasks.try_recv().expect("a connection was accepted");
+/// assert!(Pin::new(&mut driver).poll(&mut cx).is_pending(), "it waits for the next request");
+/// let mut received = [0; 15];
+/// assert!(client.poll_read(&mut cx, &mut received).is_ready());
+/// assert_eq!(&received, b"HTTP/1.1 200 OK");
+/// ```
 pub fn accept<A: Accept, H: Handler>(
     listener: A,
     service: Arc<Service<H>>,
@@ -220,6 +281,21 @@ struct OpenListener<A> {
 
 /// The pause after failed accepts: none for the failure of one connection, growing from 5 ms to 1 s while the
 /// process or the system is out of descriptors or memory, or the system forbids to accept.
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+///
+/// use httpfsm_transport::Backoff;
+///
+/// let mut backoff = Backoff::default();
+/// assert_eq!(backoff.failed(&io::ErrorKind::ConnectionAborted.into()), None, "the next one may be fine");
+/// let no_descriptors = io::Error::from_raw_os_error(24); // EMFILE
+/// assert_eq!(backoff.failed(&no_descriptors), Some(Duration::from_millis(5)));
+/// assert_eq!(backoff.failed(&no_descriptors), Some(Duration::from_millis(10)));
+/// backoff.succeeded();
+/// assert_eq!(backoff.failed(&no_descriptors), Some(Duration::from_millis(5)));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backoff {
     failures: u32,

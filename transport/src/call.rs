@@ -13,6 +13,46 @@ use crate::{panics, waiting};
 
 /// A call of a [`sync`](crate::sync) function, or the work of a [`Job`](crate::Job), for a [`Spawner`](crate::Spawner).
 /// Dropped without having run, it ends its request with a 500, and whoever awaits the job panics.
+///
+/// A thread that runs calls as they are, without an allocation for each:
+///
+/// ```
+/// use std::sync::mpsc;
+/// use std::thread;
+///
+/// use httpfsm::Request;
+/// use httpfsm_transport::test::{TestRequest, call};
+/// use httpfsm_transport::{Call, NoThread, Spawner, block_on, sync};
+///
+/// enum Work {
+///     Call(Call),
+///     Other(Box<dyn FnOnce() + Send>),
+/// }
+///
+/// struct OneThread(mpsc::Sender<Work>);
+///
+/// impl Spawner for OneThread {
+///     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+///         self.0.send(Work::Other(work)).map_err(|_| NoThread)
+///     }
+///
+///     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+///         self.0.send(Work::Call(call)).map_err(|_| NoThread)
+///     }
+/// }
+///
+/// let (sender, works) = mpsc::channel();
+/// thread::spawn(move || {
+///     for work in works {
+///         match work {
+///             Work::Call(call) => call.run(),
+///             Work::Other(work) => work(),
+///         }
+///     }
+/// });
+/// let handler = sync(OneThread(sender), |_: Request| "It was called.");
+/// assert_eq!(block_on(call(handler, TestRequest::get("/"))).text(), "It was called.");
+/// ```
 pub struct Call(Option<Arc<dyn CallFunction>>);
 
 impl Call {

@@ -17,6 +17,17 @@ thread_local! {
 }
 
 /// Where a server takes its time from.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm_transport::Clock;
+///
+/// let clock = Clock::manual();
+/// let of_the_server = clock.clone();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(of_the_server.now(), 60_000);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock(TimeSource);
 
@@ -27,6 +38,18 @@ enum TimeSource {
 }
 
 /// What a clock shows: milliseconds since its zero, and the wall clock's `Date`.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm_transport::{Clock, Stamp};
+///
+/// let clock = Clock::manual();
+/// clock.advance(Duration::from_secs(1));
+/// let Stamp { at, date } = clock.stamp();
+/// assert_eq!(at, 1000);
+/// assert_eq!(date.as_bytes(), b"Thu, 01 Jan 1970 00:00:01 GMT");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
     /// Milliseconds since the clock's zero.

@@ -30,12 +30,100 @@ const SLICES: usize = 8;
 const PARTING: u64 = 5000;
 
 /// A timer of a runtime.
+///
+/// A timer that needs no runtime. A wake-up that comes for a time which was replaced does no harm:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Context, Poll};
+/// use std::thread;
+/// use std::time::{Duration, Instant};
+///
+/// use httpfsm::channel::{CompiledConfig, Facts};
+/// use httpfsm::{ChannelConfig, CloseReason};
+/// use httpfsm_transport::memory::pair;
+/// use httpfsm_transport::{Connection, Event, Timer, block_on};
+///
+/// struct Sleeper;
+///
+/// impl Timer for Sleeper {
+///     fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+///         let left = at.saturating_duration_since(Instant::now());
+///         if left.is_zero() {
+///             return Poll::Ready(());
+///         }
+///         let waker = cx.waker().clone();
+///         thread::spawn(move || {
+///             thread::sleep(left);
+///             waker.wake();
+///         });
+///         Poll::Pending
+///     }
+/// }
+///
+/// let mut config = ChannelConfig::default();
+/// config.first_byte_timeout = Some(Duration::from_millis(1));
+/// let (_client, wire) = pair(1024);
+/// let mut connection = Connection::new(wire, Sleeper, Arc::new(CompiledConfig::new(&config)), Facts::default());
+/// assert!(matches!(block_on(connection.next_event()), Some(Event::Opened)));
+/// let last = block_on(connection.next_event());
+/// assert!(matches!(last, Some(Event::Closed(CloseReason::FirstByteTimeout))));
+/// ```
 pub trait Timer: Send + Unpin {
     /// Ready when `at` has come. Another `at` replaces the one before.
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
 }
 
 /// What happens on a connection. The machine's outputs for the transport are carried out and do not appear.
+///
+/// A body comes as far as it is asked for:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use std::task::{Context, Poll, Waker};
+/// # use std::time::Instant;
+/// #
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::{Fields, Status};
+/// use httpfsm_transport::Event;
+/// # use httpfsm::ChannelConfig;
+/// # use httpfsm::channel::{CompiledConfig, Facts};
+/// # use httpfsm_transport::memory::pair;
+/// # use httpfsm_transport::{Connection, Timer, Wire, block_on};
+/// #
+/// # struct Never;
+/// #
+/// # impl Timer for Never {
+/// #     fn poll_until(&mut self, _: &mut Context<'_>, _: Instant) -> Poll<()> {
+/// #         Poll::Pending
+/// #     }
+/// # }
+///
+/// # let (mut client, wire) = pair(1024);
+/// # let request = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello";
+/// # let mut cx = Context::from_waker(Waker::noop());
+/// # assert!(client.poll_write(&mut cx, request).is_ready() && client.poll_close_write(&mut cx).is_ready());
+/// # let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+/// # let mut connection = Connection::new(wire, Never, config, Facts::default());
+/// # block_on(async move {
+/// let mut content = Vec::new();
+/// while let Some(event) = connection.next_event().await {
+///     match event {
+///         Event::Request => connection.demand(1024)?,
+///         Event::BodyData(bytes) => {
+///             content.extend_from_slice(&bytes);
+///             connection.demand(bytes.len() as u64)?;
+///         }
+///         Event::BodyEnd(_) => connection.respond(ResponseRef::new(Status::OK, &Fields::new(), &content))?,
+///         Event::Closed(reason) => println!("{reason}"),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(content, b"hello");
+/// # Ok::<_, httpfsm::channel::NotAccepted>(())
+/// # })?;
+/// # Ok::<_, httpfsm::channel::NotAccepted>(())
+/// ```
 #[non_exhaustive]
 pub enum Event {
     /// The channel is open; the first event.
@@ -115,6 +203,27 @@ pub struct Connection<W, T> {
 }
 
 /// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
+///
+/// After an upgrade the wire is the caller's:
+///
+/// ```
+/// use httpfsm::Response;
+/// use httpfsm_transport::{Connection, Event, Timer, Wire};
+///
+/// /// Takes the connection over as soon as a request asks for the protocol `echo`; with what came behind the request.
+/// async fn upgrade<W: Wire, T: Timer>(mut connection: Connection<W, T>) -> Option<(W, bytes::Bytes)> {
+///     loop {
+///         match connection.next_event().await? {
+///             Event::Request => {
+///                 let switching = Response::switching_protocols("echo");
+///                 connection.respond(switching.as_ref()).ok()?;
+///             }
+///             Event::Upgraded(leftover) => return Some((connection.into_parts().wire?, leftover)),
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ConnectionParts<W> {
     /// The socket, unless the machine has closed it. A [`Wire`] that holds bytes is to be flushed.

@@ -60,6 +60,8 @@ const SLICES: usize = 8;
 
 /// One connection of a [`Service`]: a future that ends with the connection. Dropping it closes the socket and gives
 /// back its share of every count.
+///
+/// [`Service::connect`] makes it, whose page shows one that is polled.
 #[must_use = "futures do nothing unless polled"]
 pub struct Driver<H: Handler, W: Wire> {
     channel: Taped,

@@ -166,6 +166,24 @@ impl fmt::Debug for ServerHandle {
 }
 
 /// Stands for a listener that is open.
+///
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+/// use std::time::Duration;
+///
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// let server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+/// let handle = server.handle();
+/// let listening = handle.listening();
+/// handle.begin_drain(Some(Duration::ZERO));
+/// let (mut gone, mut cx) = (pin!(handle.gone()), Context::from_waker(Waker::noop()));
+/// assert!(gone.as_mut().poll(&mut cx).is_pending(), "somebody listens");
+/// drop(listening);
+/// assert!(gone.as_mut().poll(&mut cx).is_ready());
+/// ```
 #[derive(Debug)]
 pub struct Listening {
     shared: Arc<SharedState>,

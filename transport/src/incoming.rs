@@ -220,7 +220,7 @@ struct ResponsePlace {
     is_forgotten: bool,
 }
 
-/// The future of the response to a request that was passed on.
+/// The future of the response to a request that was passed on to [`Incoming`].
 pub struct IncomingResponse {
     place: Arc<Mutex<ResponsePlace>>,
     /// The request, whose body is not whole yet.
@@ -274,6 +274,25 @@ impl fmt::Debug for IncomingResponse {
 /// body of that with [`BodyReader`](crate::BodyReader).
 ///
 /// Dropped without a response it gets a 500.
+///
+/// ```
+/// use std::thread;
+///
+/// use httpfsm::Status;
+/// use httpfsm_transport::test::{TestRequest, call};
+/// use httpfsm_transport::{block_on, incoming};
+///
+/// let (handler, requests) = incoming();
+/// thread::spawn(move || {
+///     for request in &requests {
+///         match request.method() {
+///             "GET" => request.respond_with(|request| format!("You asked for {}.", request.target())),
+///             _ => request.respond(Status::METHOD_NOT_ALLOWED),
+///         }
+///     }
+/// });
+/// assert_eq!(block_on(call(handler, TestRequest::get("/a?b"))).text(), "You asked for /a?b.");
+/// ```
 #[must_use = "a request that is dropped gets a 500"]
 pub struct IncomingRequest {
     request: Request,

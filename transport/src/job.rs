@@ -12,6 +12,30 @@ use crate::may_block::BlockingScope;
 use crate::{panics, waiting};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
+///
+/// A thread for all work:
+///
+/// ```
+/// use std::sync::mpsc::{Sender, channel};
+/// use std::thread;
+///
+/// use httpfsm_transport::{Job, NoThread, Spawner, block_on};
+///
+/// struct OneThread(Sender<Box<dyn FnOnce() + Send>>);
+///
+/// impl Spawner for OneThread {
+///     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+///         // What the thread is not there to take comes back, and is dropped.
+///         self.0.send(work).map_err(|_| NoThread)
+///     }
+/// }
+///
+/// let (sender, works) = channel::<Box<dyn FnOnce() + Send>>();
+/// thread::spawn(move || works.into_iter().for_each(|work| work()));
+/// let spawner = OneThread(sender);
+/// let job = Job::spawn(&spawner, || 6 * 7).expect("the thread is there");
+/// assert_eq!(block_on(job), 42);
+/// ```
 pub trait Spawner: Send + Sync + 'static {
     /// Runs the work soon, on a thread that may block: none that polls connections, as work may wait for what such a
     /// thread receives ([`BodyReader`](crate::BodyReader)).
@@ -41,6 +65,26 @@ pub trait Spawner: Send + Sync + 'static {
 }
 
 /// There is no thread for work that blocks, and the system gives none under its limits. It may give one later.
+///
+/// A handler that finds no thread responds with 503:
+///
+/// ```
+/// use httpfsm::{Request, Status};
+/// use httpfsm_transport::test::{TestRequest, call};
+/// use httpfsm_transport::{NoThread, Spawner, block_on, sync};
+///
+/// /// Stands for a system that is at its limit.
+/// struct Exhausted;
+///
+/// impl Spawner for Exhausted {
+///     fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+///         Err(NoThread)
+///     }
+/// }
+///
+/// let response = block_on(call(sync(Exhausted, |_: Request| "never"), TestRequest::get("/")));
+/// assert_eq!(response.status(), Status::SERVICE_UNAVAILABLE);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NoThread;
 
@@ -63,6 +107,15 @@ impl From<NoThread> for io::Error {
 /// polls the connection, which stands still meanwhile; work that reads the request's body there gets an error instead of
 /// bytes that have not come ([`BodyReader`](crate::BodyReader)). So it is not for `sync` functions that read bodies; take
 /// [`Threads`] there, the pool of a runtime, or `httpfsm_blocking::Functions`.
+///
+/// ```
+/// use httpfsm::Request;
+/// use httpfsm_transport::test::{TestRequest, call};
+/// use httpfsm_transport::{Inline, block_on, sync};
+///
+/// let handler = sync(Inline, |request: Request| request.path().to_uppercase());
+/// assert_eq!(block_on(call(handler, TestRequest::get("/a"))).text(), "/A");
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;
 
@@ -126,6 +179,19 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 /// Dropping it drops the work as well, unless that has begun, so that the queue of the spawner holds no work whose
 /// result nobody wants. Work that has begun runs to its end. Give work that must be done in any case to the spawner
 /// itself.
+///
+/// ```
+/// use std::io;
+///
+/// use httpfsm_transport::{Job, Threads, block_on};
+///
+/// # fn main() -> io::Result<()> {
+/// let job = Job::spawn(&Threads, || std::fs::read_to_string("Cargo.toml"))?;
+/// let manifest: io::Result<String> = block_on(job);
+/// assert!(manifest?.contains("[package]"));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Job<T>(Arc<JobState<T, dyn PendingWork<T>>>);
 
 /// What the job and its spawner share.

@@ -40,6 +40,30 @@ pub struct Listener {
 }
 
 /// What a listener says of all its connections.
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::ListenerInfo;
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// /// Whoever comes through a listener with this may do more.
+/// struct FromInside;
+///
+/// let handler = |request: Request| async move {
+///     match request.connection().extensions.get::<FromInside>() {
+///         Some(FromInside) => "Welcome.",
+///         None => "Who are you?",
+///     }
+/// };
+/// let mut server = MemoryServer::new(ServerConfig::default(), handler);
+/// let mut info = ListenerInfo::default();
+/// info.extensions.insert(FromInside);
+/// server.set_listener(info);
+/// let client = server.connect().unwrap();
+/// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// server.run();
+/// assert!(client.take_text().ends_with("\r\n\r\nWelcome."));
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ListenerInfo {
@@ -99,6 +123,8 @@ impl ListenerInfo {
 }
 
 /// The socket of a [`Listener`].
+///
+/// [`ListenerAddress`] shows one in use.
 #[derive(Debug)]
 pub enum ListeningSocket {
     /// Over TCP.
@@ -110,6 +136,25 @@ pub enum ListeningSocket {
 /// The address of a [`Listener`] whose socket was [taken out](Listener::into_parts), and its [`ListenerInfo`]: both make an
 /// [`Accepted`] of an accepted connection. Keep it while the socket listens, and drop it before the socket: that removes the
 /// path of a Unix socket which the listener has made.
+///
+/// ```
+/// use std::net::TcpStream;
+///
+/// use httpfsm_transport::{Listener, ListeningSocket, SocketOptions};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), &SocketOptions::default())?;
+/// let (address, socket) = listener.into_parts();
+/// // A runtime registers the socket; its own accept looks like this one.
+/// let ListeningSocket::Tcp(socket) = socket else { unreachable!("it listens over TCP") };
+/// let _client = TcpStream::connect(socket.local_addr()?)?;
+/// let (stream, peer) = socket.accept()?;
+/// let sockname = address.sockname(|| stream.local_addr())?;
+/// let accepted = address.accepted(stream, peer.into(), sockname);
+/// assert_eq!(accepted.sockname, socket.local_addr()?.into());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ListenerAddress {
     _path: Option<OwnPath>,
@@ -351,6 +396,16 @@ impl Listener {
 }
 
 /// The name of a Unix peer; most have none.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use httpfsm::Peer;
+/// use httpfsm_transport::unix_peer;
+///
+/// assert_eq!(unix_peer(Some(Path::new("/run/web.sock"))), Peer::Unix(Some("/run/web.sock".into())));
+/// assert_eq!(unix_peer(None), Peer::Unix(None));
+/// ```
 #[must_use]
 pub fn unix_peer(path: Option<&Path>) -> Peer {
     Peer::Unix(path.map(|path| path.to_string_lossy().into()))

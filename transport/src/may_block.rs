@@ -14,6 +14,18 @@ thread_local! {
 /// all of these could wait for work that is queued behind them.
 ///
 /// A driver that is polled within such work serves others, too.
+///
+/// ```
+/// use httpfsm_transport::{Job, Threads, block_on, may_block};
+///
+/// # fn main() -> Result<(), httpfsm_transport::NoThread> {
+/// assert!(!may_block());
+/// assert!(block_on(async { may_block() }), "the thread waits as a whole");
+/// let job = Job::spawn(&Threads, may_block)?;
+/// assert!(block_on(job), "this is what the threads of a spawner are for");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 #[inline]
 pub fn may_block() -> bool {

@@ -94,6 +94,18 @@ fn drop_payload(payload: Box<dyn Any + Send>) {
 
 /// Goes on with a panic that was [caught](catch) on another thread, so that the driver has its text. Nothing is
 /// printed again.
+///
+/// ```
+/// use std::thread;
+///
+/// use httpfsm_transport::{catch_panic, resume_panic};
+///
+/// let elsewhere = thread::spawn(|| catch_panic(|| -> u64 { panic!("out of cheese") }));
+/// let Err(text) = elsewhere.join().expect("it was caught") else { unreachable!("it panics") };
+/// // On the thread of the driver, which catches what its handlers do.
+/// let caught = catch_panic(|| resume_panic(text));
+/// assert_eq!(caught, Err::<(), _>("The handler panicked: out of cheese".into()));
+/// ```
 #[cold]
 pub fn resume(text: String) -> ! {
     resume_unwind(Box::new(Elsewhere(text)))

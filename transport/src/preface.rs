@@ -238,6 +238,22 @@ impl PrefaceRead {
 }
 
 /// What a [`Layer`] knows when its handshake is complete.
+///
+/// What a layer says whose peer has chosen a protocol by ALPN:
+///
+/// ```
+/// use httpfsm_transport::Established;
+///
+/// fn established(alpn: Option<&[u8]>) -> Established {
+///     let mut established = Established::default();
+///     established.scheme = Some("https".into());
+///     established.other_protocol = alpn.is_some_and(|name| name != b"http/1.1");
+///     established
+/// }
+///
+/// assert!(established(Some(b"h2")).other_protocol);
+/// assert!(!established(None).other_protocol);
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Established {

@@ -20,6 +20,63 @@ use crate::tape::Recorder;
 use crate::timekeeper::keep_time;
 
 /// What moves the bytes of a [`Server`], with the parameters that it alone has.
+///
+/// A transport; a runtime has its own `spawn`, and its own way to accept:
+///
+/// ```
+/// use std::io;
+/// use std::sync::Arc;
+///
+/// use httpfsm::handler::Handler;
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::{Inline, Listener, Opening, Server, ServerHandle, Transport, accept, block_on};
+/// # use std::task::{Context, Poll};
+/// # use std::thread;
+/// # use httpfsm_transport::memory::MemoryWire;
+/// # use httpfsm_transport::{Accept, Accepted, ListenerAddress, ListeningSocket};
+/// #
+/// # fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+/// #     thread::spawn(|| block_on(task));
+/// # }
+/// #
+/// # struct Registered(#[expect(dead_code)] (ListenerAddress, ListeningSocket));
+/// #
+/// # impl Registered {
+/// #     fn new(listener: Listener) -> Self {
+/// #         Self(listener.into_parts())
+/// #     }
+/// # }
+/// #
+/// # impl Accept for Registered {
+/// #     type Wire = MemoryWire;
+/// #     fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryWire>>> {
+/// #         Poll::Pending
+/// #     }
+/// # }
+///
+/// #[derive(Default)]
+/// struct Mine;
+///
+/// impl Transport for Mine {
+///     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
+///         let (service, handle) = opening.service(Arc::new(Inline), handler)?;
+///         for listener in opening.listeners {
+///             // `Registered` is an `Accept`.
+///             let (listener, service) = (Registered::new(listener), Arc::clone(&service));
+///             spawn(accept(listener, service, handle.clone(), |driver| spawn(driver)));
+///         }
+///         Ok(handle)
+///     }
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let server = Server::<Mine>::new(ServerConfig::default())
+///     .listen_tcp(([127, 0, 0, 1], 0).into())
+///     .serve(|_: Request| async { "Hello, world!" })?;
+/// block_on(server.begin_drain(None).gone());
+/// # Ok(())
+/// # }
+/// ```
 pub trait Transport {
     /// Makes the service of `opening`, and begins to accept on its listeners, in the background.
     ///
@@ -65,6 +122,8 @@ impl Endpoint {
 }
 
 /// What a transport is given to start.
+///
+/// [`Transport`] shows one that is started.
 #[derive(Default)]
 pub struct Opening {
     /// The sockets, with their options set.

@@ -24,6 +24,20 @@ use crate::wire::Wire;
 use crate::worker::ReusePool;
 
 /// What a service has given out and nobody has given back: [`Service::held`].
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::Held;
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+/// let client = server.connect().unwrap();
+/// server.run();
+/// assert_eq!((server.held().channels, server.held().alarms), (1, 1), "it has 30 seconds for its first byte");
+/// client.reset();
+/// server.run();
+/// assert_eq!(server.held(), Held::default(), "nothing has leaked");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Held {
@@ -42,6 +56,28 @@ pub struct Held {
 }
 
 /// What all connections of a server share. A transport makes one and asks it for a [`Driver`] per accepted socket.
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::sync::Arc;
+/// use std::task::{Context, Waker};
+///
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_transport::memory::pair;
+/// use httpfsm_transport::{Clock, Driver, Inline, Service, Wire};
+///
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
+/// let (mut client, wire) = pair(1024);
+/// // A runtime spawns it as a task of its own, and polls it when the wire or a deadline wakes it.
+/// let mut driver: Driver<_, _> = service.connect(wire, Peer::Unix(None), Peer::Unix(None)).expect("there is room");
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(client.poll_write(&mut cx, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ready());
+/// assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+/// let mut received = [0; 15];
+/// assert!(client.poll_read(&mut cx, &mut received).is_ready());
+/// assert_eq!(&received, b"HTTP/1.1 200 OK");
+/// ```
 pub struct Service<H: Handler> {
     pub(crate) handler: H,
     pub(crate) shared: Arc<SharedState>,

@@ -50,6 +50,23 @@ pub(crate) fn is_stuck() -> bool {
 /// Where the threads of the spawner are [few](Spawner::is_scarce), as on the blocking transport, peers cannot hold them by
 /// sending slowly: the function is called when its body is whole ([`GatherUntil::WholeOrPermitted`]), or when it has one of
 /// the permits to wait for the rest of a long one ([`Service::permit_waiting`](crate::Service::permit_waiting)).
+///
+/// ```
+/// use std::io::{self, Read};
+///
+/// use httpfsm::Request;
+/// use httpfsm_transport::test::{TestRequest, call};
+/// use httpfsm_transport::{BodyReader, Threads, block_on, sync};
+///
+/// fn shout(mut request: Request) -> io::Result<String> {
+///     let mut text = String::new();
+///     BodyReader::new(request.take_body()).read_to_string(&mut text)?;
+///     Ok(text.to_uppercase())
+/// }
+///
+/// let response = block_on(call(sync(Threads, shout), TestRequest::post("/", "hello")));
+/// assert_eq!(response.text(), "HELLO");
+/// ```
 pub fn sync<S: Spawner, F, R>(spawner: S, function: F) -> SyncHandler<S, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,
@@ -59,6 +76,24 @@ where
 }
 
 /// The handler that [`sync`] makes.
+///
+/// A program that names its handler:
+///
+/// ```
+/// use httpfsm::Request;
+/// use httpfsm_transport::{SyncHandler, Threads, sync};
+///
+/// fn hello(_: Request) -> &'static str {
+///     "Hello, world!"
+/// }
+///
+/// struct Application {
+///     handler: SyncHandler<Threads, fn(Request) -> &'static str>,
+/// }
+///
+/// let application = Application { handler: sync(Threads, hello) };
+/// # drop(application.handler);
+/// ```
 pub struct SyncHandler<S, F>(Arc<SyncFunction<S, F>>);
 
 struct SyncFunction<S, F> {
@@ -102,7 +137,8 @@ where
     }
 }
 
-/// The call of a [`SyncHandler`]: gathers the request's body where that is needed, and waits for the function.
+/// The call of a [`SyncHandler`], which [`sync`] makes: gathers the request's body where that is needed, and waits for the
+/// function.
 pub struct SyncCall<S, F> {
     function: Arc<SyncFunction<S, F>>,
     stage: SyncStage<F>,
@@ -217,6 +253,22 @@ impl Read for BodyReader {
 }
 
 /// Waits for a future on this thread, which must not be one that polls connections: nothing is received there meanwhile.
+///
+/// Waits for a server to go:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::{Connections, Threads, block_on};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let server = Connections::new(ServerConfig::default(), Arc::new(Threads), handler)?;
+/// block_on(server.handle().begin_drain(None).gone());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 ///

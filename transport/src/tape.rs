@@ -16,6 +16,22 @@ use httpfsm::time::Now;
 use crate::panics;
 
 /// Decides which channels are recorded; the crate `httpfsm-record` has one that writes files.
+///
+/// ```
+/// use httpfsm_transport::{Opened, Recorder, Tape};
+///
+/// /// Records the connections of one network, on whatever tapes `make` makes.
+/// struct OfNetwork<F> {
+///     network: httpfsm::origins::Origin,
+///     make: F,
+/// }
+///
+/// impl<F: Fn() -> Box<dyn Tape> + Send + Sync + 'static> Recorder for OfNetwork<F> {
+///     fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>> {
+///         self.network.covers(&channel.info.peername).then(&self.make)
+///     }
+/// }
+/// ```
 pub trait Recorder: Send + Sync + 'static {
     /// A channel is about to open: the tape that it is to be recorded on, if it is. It is called on the thread that
     /// accepts, or where something comes before HTTP, on the one that serves the connection, and must not block.
@@ -29,6 +45,8 @@ pub trait Recorder: Send + Sync + 'static {
 }
 
 /// What a recording begins with: with these, the inputs decide the outputs.
+///
+/// [`MemoryServer::recorded`](crate::memory::MemoryServer::recorded) shows a recorder that looks into it.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened<'a> {
     /// The two ends, and the channel's name.
@@ -55,6 +73,65 @@ pub struct Opened<'a> {
 ///
 /// Each input goes in by itself: [`Channel::respond_with`] is not recorded. As the trace of the channel the tape hears what
 /// the input is taken for, and so what of it is a secret.
+///
+/// A tape that counts the bytes of each channel's input, and prints their number when the connection ends:
+///
+/// ```
+/// use httpfsm::channel::{Action, Channel, ChannelTrace, Event, Input, Internal, NotAccepted, Output, State, Step};
+/// use httpfsm::fsm::Trace;
+/// use httpfsm::request::RequestRef;
+/// use httpfsm::time::Now;
+/// use httpfsm_transport::{Opened, Tape};
+/// # use std::sync::Arc;
+/// # use httpfsm::{Request, ServerConfig};
+/// # use httpfsm_transport::Recorder;
+/// # use httpfsm_transport::memory::MemoryServer;
+///
+/// struct Counter {
+///     name: String,
+///     bytes: usize,
+/// }
+///
+/// impl Tape for Counter {
+///     fn read(&mut self, bytes: &[u8]) {
+///         self.bytes += bytes.len();
+///     }
+///
+///     fn input(&mut self, _: &Now<'_>, _: &Input<'_>) {}
+///     fn taken(&mut self, _: &Result<(), NotAccepted>, _: &Channel) {}
+///     fn output(&mut self, _: &Output<'_>) {}
+///     fn request(&mut self, _: Option<RequestRef<'_>>) {}
+///     fn forgotten(&mut self) {}
+///     fn rest(&mut self) {}
+/// }
+///
+/// impl Trace<State, Event, Internal, Action> for Counter {
+///     fn step(&mut self, _: &Step) {}
+/// }
+///
+/// impl ChannelTrace for Counter {}
+///
+/// impl Drop for Counter {
+///     fn drop(&mut self) {
+///         println!("{}: {} bytes", self.name, self.bytes);
+/// #       assert_eq!(self.bytes, 35);
+///     }
+/// }
+/// #
+/// # struct All;
+/// #
+/// # impl Recorder for All {
+/// #     fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>> {
+/// #         Some(Box::new(Counter { name: channel.info.channel.clone(), bytes: 0 }))
+/// #     }
+/// # }
+/// # let handler = |_: Request| async { "Hello, world!" };
+/// # let mut server = MemoryServer::recorded(ServerConfig::default(), 1024, None, Some(Arc::new(All)), handler);
+/// # let client = server.connect().unwrap();
+/// # client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// # client.close_write();
+/// # server.run();
+/// ```
 pub trait Tape: ChannelTrace + Send {
     /// These bytes were read, for the [`Input::RxRead`] that comes next.
     fn read(&mut self, bytes: &[u8]);

@@ -29,6 +29,28 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// ends nothing, and one that does not return holds up no other deadline, up to four of them at once. A server that is
 /// never idle for as long as a deadline has none of these threads.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_transport::memory::pair;
+/// use httpfsm_transport::{Clock, Inline, Service, block_on, keep_time};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut config = ServerConfig::default();
+/// config.channel.first_byte_timeout = Some(Duration::from_millis(1));
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let service = Service::new(config, Clock::system(), Arc::new(Inline), None, handler);
+/// keep_time(&service.handle(Vec::new()))?;
+/// let (_client, wire) = pair(1024);
+/// let driver = service.connect(wire, Peer::Unix(None), Peer::Unix(None)).expect("there is room");
+/// // It waits for a byte that does not come, until it is woken.
+/// block_on(driver);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// The system has no more threads.

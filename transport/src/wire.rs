@@ -17,6 +17,50 @@ use httpfsm::handler::Extensions;
 /// after that, unless the connection is lost or is to be reset.
 ///
 /// A wire around another passes on each of these calls, also of those that have a default.
+///
+/// Input that is known, and output that is kept; the least that a wire needs:
+///
+/// ```
+/// use std::io::{self, Read};
+/// use std::sync::{Arc, Mutex};
+/// use std::task::{Context, Poll};
+///
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_transport::{Connections, Inline, Wire, block_on};
+///
+/// struct Script {
+///     input: &'static [u8],
+///     output: Arc<Mutex<Vec<u8>>>,
+/// }
+///
+/// impl Wire for Script {
+///     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+///         Poll::Ready(self.input.read(buffer))
+///     }
+///
+///     fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+///         self.output.lock().expect("nobody panics").extend_from_slice(bytes);
+///         Poll::Ready(Ok(bytes.len()))
+///     }
+///
+///     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(Ok(()))
+///     }
+///
+///     fn reset(&mut self) {}
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let server = Connections::new(ServerConfig::default(), Arc::new(Inline), handler)?;
+/// let output = Arc::<Mutex<Vec<u8>>>::default();
+/// let script = Script { input: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", output: Arc::clone(&output) };
+/// let connection = server.serve_connection(script, Peer::Unix(None), Peer::Unix(None));
+/// block_on(connection.expect("there is room"));
+/// assert!(output.lock().expect("nobody panics").ends_with(b"\r\n\r\nHello, world!"));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Wire: Send + Unpin + 'static {
     /// Reads into `buffer`, which is not empty; 0 bytes are the end of the peer's input.
     ///
@@ -155,6 +199,19 @@ pub(crate) fn is_end(error: &io::Error, channel: &Channel) -> bool {
 
 /// Writes slices one after another, until one is taken only in part: [`Wire::poll_write_vectored`] for a wire that has no
 /// such write of its own.
+///
+/// ```
+/// use std::io::IoSlice;
+/// use std::task::{Context, Poll, Waker};
+///
+/// use httpfsm_transport::memory::pair;
+/// use httpfsm_transport::poll_write_each;
+///
+/// let (mut near, _far) = pair(9);
+/// let slices = [IoSlice::new(b"Hello, "), IoSlice::new(b"world!")];
+/// let written = poll_write_each(&mut near, &mut Context::from_waker(Waker::noop()), &slices);
+/// assert!(matches!(written, Poll::Ready(Ok(9))), "the first whole, and two bytes of the second");
+/// ```
 ///
 /// # Errors
 ///

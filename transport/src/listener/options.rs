@@ -7,6 +7,21 @@ use socket2::{Socket, TcpKeepalive};
 
 /// Options of the sockets that a server makes or is given. Linux hands those of a listener on to what it accepts, so
 /// they cost no system call per connection.
+///
+/// ```
+/// use httpfsm::Peer;
+/// use httpfsm_transport::{Listener, SocketOptions};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let options = SocketOptions { reuse_port: true, backlog: 4096, ..SocketOptions::default() };
+/// let first = Listener::tcp(([127, 0, 0, 1], 0).into(), &options)?;
+/// let Peer::Ip(address) = *first.local_addr() else { unreachable!("it listens over TCP") };
+/// // The system spreads the connections over both.
+/// let second = Listener::tcp(address, &options)?;
+/// assert_eq!(first.local_addr(), second.local_addr());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SocketOptions {
     /// Send small segments at once (TCP_NODELAY). Default `true`.

@@ -8,6 +8,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::identity::{Identity, identity};
 
 /// The path of a Unix socket that a [`Listener`](crate::Listener) has made, and the file that it is.
+///
+/// A program that exits without dropping its server removes the path before:
+///
+/// ```
+/// use httpfsm_transport::{Listener, SocketOptions};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("web.sock");
+/// let listener = Listener::unix(&path, &SocketOptions::default())?;
+/// let made = listener.path().expect("it has made the path");
+/// assert!(path.exists());
+/// made.remove();
+/// assert!(!path.exists());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SocketPath(Arc<MadePath>);
 

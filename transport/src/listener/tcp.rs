@@ -137,6 +137,19 @@ impl Listener {
 /// The system would take `127.1` for 127.0.0.1, `1.2.3` for 1.2.0.3 and `010.0.0.1` for 8.0.0.1: here, what ends in a
 /// number is an address as everybody writes it, or an error.
 ///
+/// ```
+/// use std::io::ErrorKind;
+///
+/// use httpfsm_transport::resolve;
+///
+/// # fn main() -> std::io::Result<()> {
+/// assert_eq!(resolve("192.0.2.1", 80)?, [([192, 0, 2, 1], 80).into()]);
+/// assert_eq!(resolve("127.1", 80).unwrap_err().kind(), ErrorKind::InvalidInput);
+/// assert!(resolve("localhost", 80)?.iter().all(|address| address.ip().is_loopback() && address.port() == 80));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// Those of the look-up, and [`InvalidInput`](io::ErrorKind::InvalidInput) for such numbers.

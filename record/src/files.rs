@@ -28,6 +28,33 @@ use crate::recording::Recording;
 use crate::writer::{Progress, Writer, open_regular};
 
 /// Which of the channels that open from now on are recorded.
+///
+/// Somebody says that each of their requests fails, and is to try once more:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_record::{FileRecorder, Options, Which};
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let recorder = FileRecorder::new(folder.path(), Options::default(), 10)?;
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let recorded = Some(Arc::new(recorder.clone()) as _);
+/// let mut server = MemoryServer::recorded(ServerConfig::default(), 1024, None, recorded, handler);
+///
+/// recorder.record(Which::NextFrom("192.0.2.7".parse()?));
+/// let _other = server.connect_from(Peer::Ip("192.0.2.8:50000".parse()?)).expect("there is room");
+/// server.run();
+/// assert_eq!(recorder.left(), 10);
+/// let _they = server.connect_from(Peer::Ip("192.0.2.7:50000".parse()?)).expect("there is room");
+/// server.run();
+/// assert_eq!((recorder.left(), recorder.told()), (9, Which::Nothing));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Which {
     /// None.

@@ -4,6 +4,37 @@
 pub const MASKED: [&str; 4] = httpfsm::fields::SECRETS;
 
 /// What of a channel is recorded.
+///
+/// A field of one's own that is a secret:
+///
+/// ```
+/// use std::fs;
+/// use std::sync::Arc;
+///
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_record::{FileRecorder, Options, Which};
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let mut options = Options::default();
+/// options.masked.push("X-Api-Key".to_owned());
+/// let recorder = FileRecorder::new(folder.path(), options, 1)?;
+/// recorder.record(Which::All);
+///
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let recorded = Some(Arc::new(recorder.clone()) as _);
+/// let mut server = MemoryServer::recorded(ServerConfig::default(), 1024, None, recorded, handler);
+/// let client = server.connect().expect("there is room");
+/// client.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: sesame\r\n\r\n");
+/// client.close_write();
+/// server.run();
+/// assert!(recorder.flush());
+/// let recording = fs::read_to_string(folder.path().join("server.clisrv_1.jsonl"))?;
+/// assert!(recording.contains("X-Api-Key: xxxxxx") && !recording.contains("sesame"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Bytes of a recording; it ends before the line that would exceed them. Default 1 MiB.

@@ -36,6 +36,20 @@ const MAX_PAGES: usize = 1000;
 
 /// Replays a whole recording.
 ///
+/// ```
+/// use std::fs::File;
+/// use std::io::BufReader;
+///
+/// use httpfsm_record::replay;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let recording = BufReader::new(File::open("tests/recordings/pipelined.jsonl")?);
+/// let replayed = replay(recording)?;
+/// assert_eq!(replayed.end, "over", "the connection was closed, and nothing was lost");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// [`ReplayFailure`]: the machine differs, or this is no recording.
@@ -46,6 +60,21 @@ pub fn replay(recording: impl BufRead) -> Result<Replayed, ReplayFailure> {
 }
 
 /// A replay that found no difference.
+///
+/// ```
+/// use std::fs;
+///
+/// use httpfsm_record::replay;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let whole = fs::read("tests/recordings/pipelined.jsonl")?;
+/// // As if the program had ended while it wrote.
+/// let replayed = replay(&whole[..whole.len() / 2])?;
+/// assert!(replayed.inputs > 0);
+/// assert_eq!(replayed.end, "cut");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Replayed {
     /// How many inputs went in.
@@ -58,6 +87,28 @@ pub struct Replayed {
 }
 
 /// A replay, step by step.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::BufReader;
+///
+/// use httpfsm_record::{LineKind, Replay, ReplayedLine};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut replay = Replay::new(BufReader::new(File::open("tests/recordings/pipelined.jsonl")?))?;
+/// let mut requests = Vec::new();
+/// while let Some(line) = replay.step()? {
+///     let ReplayedLine { kind, name, text, before, after, .. } = line;
+///     println!("{before:?} -> {after:?}: {name} {text}");
+///     if kind == LineKind::Output && name == "HttpRequest" {
+///         requests.push(text);
+///     }
+/// }
+/// assert_eq!(requests[0], "GET /?a=1 HTTP/1.1 with 2 fields");
+/// assert!(replay.channel().is_closed());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Replay {
     machine: ReplayMachine,
     lines: RecordedLines,

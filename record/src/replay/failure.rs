@@ -7,6 +7,14 @@ use crate::latin1::write_line;
 use crate::line::{FORMAT, RecordLine};
 
 /// Why a replay stopped.
+///
+/// ```
+/// use httpfsm_record::{ReplayFailure, replay};
+///
+/// assert!(matches!(replay(&b""[..]), Err(ReplayFailure::Empty)));
+/// let failure = replay(&b"{\"a\": \"JSON of something else\"}\n"[..]).expect_err("it is no recording");
+/// assert!(failure.to_string().starts_with("this is not a recording: "));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReplayFailure {
@@ -33,6 +41,24 @@ pub enum ReplayFailure {
 }
 
 /// The first difference between a recording and the machine.
+///
+/// A machine that responds to requests as another version did not:
+///
+/// ```
+/// use std::fs;
+///
+/// use httpfsm_record::{ReplayFailure, replay};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let recording = fs::read_to_string("tests/recordings/pipelined.jsonl")?;
+/// // What the other version would have counted.
+/// let other = recording.replacen(r#""HttpRequest","n":2"#, r#""HttpRequest","n":3"#, 1);
+/// let Err(ReplayFailure::Differs(first)) = replay(other.as_bytes()) else { panic!("it is the same") };
+/// assert_eq!(first.line, 4);
+/// assert!(first.expected.contains(r#""n":3"#) && first.got.contains(r#""n":2"#));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Difference {
     /// The number of the line, from 1.

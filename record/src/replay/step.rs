@@ -9,6 +9,8 @@ use crate::line::RecordLine;
 
 /// What one line did. A line of an input may take several rows of the table, each a [`Step`](httpfsm::channel::Step) of the
 /// channel.
+///
+/// [`Replay`](crate::Replay) shows one.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReplayedLine {
@@ -57,6 +59,8 @@ impl fmt::Debug for ReplayedLine {
 }
 
 /// What a line is about.
+///
+/// Used on the page of [`Replay`](crate::Replay).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LineKind {
     /// An input that was accepted.

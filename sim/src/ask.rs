@@ -6,6 +6,35 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 /// A request, and what is known of its response. How it is framed, cut and disturbed is the simulator's affair.
+///
+/// Traffic for a handler that echoes, and what it owes to each request:
+///
+/// ```
+/// use httpfsm::ServerConfig;
+/// use httpfsm::handler::{Request, Response};
+/// use httpfsm_sim::{Ask, Dice, Simulation, World};
+///
+/// fn traffic(dice: &mut Dice) -> Ask {
+///     let content = vec![b'a'; dice.length(2000) as usize];
+///     let expected = content.clone();
+///     Ask::post("/echo", content).field("Content-Type", "text/plain").reads_body().check(move |response| {
+///         match response.body == expected || response.status != 200 {
+///             true => Ok(()),
+///             false => Err(format!("{} bytes came back", response.body.len())),
+///         }
+///     })
+/// }
+///
+/// async fn echo(mut request: Request) -> Response {
+///     match request.body().collect(2000).await {
+///         Ok(content) => Response::bytes(content),
+///         Err(error) => Response::text(error.to_string()).with_status(httpfsm::Status::BAD_REQUEST),
+///     }
+/// }
+///
+/// Simulation::new(ServerConfig::default(), |_: &World| echo).traffic(traffic).connections(40).run()?;
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
 #[derive(Clone)]
 pub struct Ask {
     pub(crate) method: String,
@@ -147,6 +176,25 @@ impl fmt::Debug for Expected {
 }
 
 /// A whole response, as a client received it.
+///
+/// A check is a function, which can be tested by itself:
+///
+/// ```
+/// use httpfsm_sim::{Ask, ReceivedResponse};
+///
+/// fn is_json(response: &ReceivedResponse) -> Result<(), String> {
+///     match response.field("content-type") {
+///         Some("application/json") => Ok(()),
+///         other => Err(format!("the status is {}, and the content is {other:?}", response.status)),
+///     }
+/// }
+///
+/// let fields = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+/// assert_eq!(is_json(&ReceivedResponse { status: 200, fields, ..ReceivedResponse::default() }), Ok(()));
+/// assert!(is_json(&ReceivedResponse { status: 404, ..ReceivedResponse::default() }).is_err());
+/// let ask = Ask::get("/status").check(is_json);
+/// # drop(ask);
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReceivedResponse {
     /// The status code.

@@ -9,6 +9,26 @@ use crate::contract::Contract;
 ///
 /// Its `Display` is the whole story: the contract, what was planned, what happened step by step, and the command that
 /// repeats it.
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_sim::{Ask, BrokenContract, Contract, Simulation, World};
+///
+/// let handler = |_: Request| async { "half a resp" };
+/// let failure: Box<BrokenContract> = Simulation::new(ServerConfig::default(), |_: &World| handler)
+///     .traffic(|_| {
+///         Ask::get("/").check(|response| match &*response.body {
+///             b"half a response" => Ok(()),
+///             _ => Err("it is cut".to_owned()),
+///         })
+///     })
+///     .faults([])
+///     .run()
+///     .expect_err("it breaks at the first connection");
+/// assert_eq!(failure.contract, Contract::Responses);
+/// assert!(failure.text.contains("it is cut"));
+/// assert!(failure.command.starts_with("HTTPFSM_SIM_SEED=1 HTTPFSM_SIM_CONNECTIONS=1 cargo test"));
+/// ```
 #[non_exhaustive]
 pub struct BrokenContract {
     /// The seed that repeats it, with [`Simulation::seed`](crate::Simulation::seed) and one connection.

@@ -52,6 +52,13 @@ enum ChannelStep {
 /// The configuration is the default one with [`vary`](crate::vary). As in [`Simulation::run`](crate::Simulation::run),
 /// the environment goes first, so that the command of a failure repeats the channel that failed, alone.
 ///
+/// ```
+/// let outcome = httpfsm_sim::channels(1, 100)?;
+/// assert_eq!(outcome, httpfsm_sim::channels(1, 100)?);
+/// assert_eq!(outcome.connections, 100);
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
+///
 /// # Errors
 ///
 /// A contract was broken: the failure, made as small as it gets.

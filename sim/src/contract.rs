@@ -3,6 +3,22 @@
 use std::fmt;
 
 /// What is checked.
+///
+/// A handler that never responds, where no deadline ends it:
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_sim::{Ask, Contract, Simulation, World};
+///
+/// let mut config = ServerConfig::default();
+/// config.channel.responseless_timeout = None;
+/// let failure = Simulation::new(config, |_: &World| |_: Request| std::future::pending::<&str>())
+///     .traffic(|_| Ask::get("/"))
+///     .faults([])
+///     .run()
+///     .expect_err("clients wait for ever");
+/// assert_eq!(failure.contract, Contract::Progress);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Contract {

@@ -5,6 +5,16 @@ use oorandom::Rand32;
 /// A seeded source of random numbers: the same seed gives the same numbers on every platform.
 ///
 /// The generator is the PCG of `oorandom`, whose numbers change with its major version only.
+///
+/// ```
+/// use httpfsm_sim::Dice;
+///
+/// let mut dice = Dice::new(7);
+/// let path = ["/", "/about", "/missing"][dice.below(3) as usize];
+/// let is_large = dice.one_in(10);
+/// let mut again = Dice::new(7);
+/// assert_eq!((path, is_large), (["/", "/about", "/missing"][again.below(3) as usize], again.one_in(10)));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dice(Rand32);
 

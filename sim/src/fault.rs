@@ -1,6 +1,22 @@
 //! What may go wrong.
 
 /// Something that a network, a client or an application does to a connection.
+///
+/// All that may go wrong, but for a handler that panics and a server that drains:
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_sim::{Ask, Fault, Simulation, World};
+///
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let faults = Fault::ALL.iter().copied();
+/// Simulation::new(ServerConfig::default(), |_: &World| handler)
+///     .traffic(|_| Ask::get("/"))
+///     .faults(faults.filter(|fault| !matches!(fault, Fault::HandlerPanic | Fault::Drain)))
+///     .connections(40)
+///     .run()?;
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Fault {

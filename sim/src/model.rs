@@ -20,6 +20,15 @@ use crate::world::World;
 const MOST: u32 = 20_000;
 
 /// A request to the [model application](application).
+///
+/// What a seed draws, it draws again:
+///
+/// ```
+/// use httpfsm_sim::{Dice, ask};
+///
+/// let drawn = format!("{:?}", ask(&mut Dice::new(2026)));
+/// assert_eq!(format!("{:?}", ask(&mut Dice::new(2026))), drawn);
+/// ```
 #[must_use]
 pub fn ask(dice: &mut Dice) -> Ask {
     let bytes = dice.length(MOST);
@@ -60,6 +69,18 @@ pub fn ask(dice: &mut Dice) -> Ask {
 }
 
 /// The model application: what it does is in the target of the request.
+///
+/// ```
+/// use httpfsm::ServerConfig;
+/// use httpfsm_sim::{Simulation, World, application, ask, vary};
+///
+/// // A transport's limits of your own, under the model application and its clients.
+/// let mut config = ServerConfig::default();
+/// config.channel.output_high_water = 1024;
+/// let simulation = Simulation::new(config, |world: &World| application(world.clone()));
+/// simulation.traffic(ask).vary(vary).connections(40).run()?;
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
 pub fn application(
     world: World,
 ) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
@@ -200,6 +221,19 @@ static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// Configurations that the model application is simulated with: buffers of every size, and as many requests at once as
 /// there are connections, so that a place that is not given back is missed. One in four has fewer places than
 /// connections.
+///
+/// ```
+/// use httpfsm::ServerConfig;
+/// use httpfsm_sim::{Dice, vary};
+///
+/// let full = |seed: &u64| {
+///     let mut config = ServerConfig::default();
+///     vary(&mut Dice::new(*seed), &mut config);
+///     config.max_connections < 4
+/// };
+/// let some = (0..1000).filter(full).count();
+/// assert!((150..350).contains(&some), "one in four");
+/// ```
 pub fn vary(dice: &mut Dice, config: &mut ServerConfig) {
     config.maximum_simultaneous_requests = 4;
     if dice.one_in(4) {

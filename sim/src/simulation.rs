@@ -37,6 +37,27 @@ type Vary = Arc<dyn Fn(&mut Dice, &mut ServerConfig) + Send + Sync>;
 ///
 /// They come in rounds of four, which share a server; each round is drawn from a seed of its own, so that one that
 /// fails is repeated alone.
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_sim::{Ask, Fault, Simulation, World};
+///
+/// // Requests in pieces, and sockets that take little: the responses are the same.
+/// let handler = |request: Request| async move { request.path().to_owned() };
+/// let outcome = Simulation::new(ServerConfig::default(), |_: &World| handler)
+///     .traffic(|_| {
+///         Ask::get("/a").check(|response| match &*response.body {
+///             b"/a" => Ok(()),
+///             other => Err(other.escape_ascii().to_string()),
+///         })
+///     })
+///     .faults([Fault::Split, Fault::ShortWrite])
+///     .connections(40)
+///     .seed(2026)
+///     .run()?;
+/// assert_eq!(outcome.connections, 40);
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
 #[must_use = "a simulation does nothing until it is run"]
 pub struct Simulation<F> {
     config: ServerConfig,
@@ -54,6 +75,19 @@ pub struct Simulation<F> {
 }
 
 /// A simulation in which nothing was broken.
+///
+/// ```
+/// use httpfsm::ServerConfig;
+/// use httpfsm_sim::{Outcome, Simulation, World, application};
+///
+/// let run = |threads| {
+///     let simulation = Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()));
+///     simulation.connections(40).threads(threads).run()
+/// };
+/// let alone: Outcome = run(1)?;
+/// assert_eq!(run(2)?, alone, "to the last step");
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Outcome {

@@ -13,6 +13,37 @@ use httpfsm_transport::Clock;
 /// The world that a simulated handler lives in: its time, and its tasks. Clones are the same world.
 ///
 /// Time stands still while anything can run, and jumps to the next deadline when nothing can.
+///
+/// What an application has a clock for, it takes from the world:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_sim::{Ask, Simulation, World};
+///
+/// let make = |world: &World| {
+///     let world = world.clone();
+///     move |_: Request| {
+///         let world = world.clone();
+///         async move {
+///             let begun = world.now();
+///             world.sleep(Duration::from_secs(3600)).await; // Nobody waits an hour for this.
+///             format!("{} seconds", (world.now() - begun).as_secs())
+///         }
+///     }
+/// };
+/// let simulation = Simulation::new(ServerConfig::default(), make).faults([]).connections(4);
+/// simulation
+///     .traffic(|_| {
+///         Ask::get("/").check(|response| match &*response.body {
+///             b"3600 seconds" => Ok(()),
+///             other => Err(other.escape_ascii().to_string()),
+///         })
+///     })
+///     .run()?;
+/// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+/// ```
 #[derive(Clone)]
 pub struct World(Arc<WorldState>);
 
@@ -113,6 +144,37 @@ impl fmt::Debug for World {
 }
 
 /// Resolves at a time of the [`World`].
+///
+/// A time-out, where a runtime would have its own:
+///
+/// ```
+/// use std::future::{Future, poll_fn};
+/// use std::pin::pin;
+/// use std::task::Poll;
+///
+/// use httpfsm_sim::Sleep;
+///
+/// async fn within<T>(sleep: Sleep, work: impl Future<Output = T>) -> Option<T> {
+///     let (mut sleep, mut work) = (pin!(sleep), pin!(work));
+///     poll_fn(|cx| match work.as_mut().poll(cx) {
+///         Poll::Ready(done) => Poll::Ready(Some(done)),
+///         Poll::Pending => sleep.as_mut().poll(cx).map(|()| None),
+///     })
+///     .await
+/// }
+/// // In a handler: `within(world.sleep(Duration::from_secs(5)), query()).await`
+/// # use httpfsm_sim::{Ask, Simulation, World};
+/// # let make = |world: &World| {
+/// #     let world = world.clone();
+/// #     move |_: httpfsm::Request| {
+/// #         let sleep = world.sleep(std::time::Duration::from_secs(5));
+/// #         async move { if within(sleep, std::future::pending::<()>()).await.is_none() { "late" } else { "done" } }
+/// #     }
+/// # };
+/// # let traffic = |_: &mut _| Ask::get("/").check(|it| if it.body == b"late" { Ok(()) } else { Err("done".into()) });
+/// # let simulation = Simulation::new(httpfsm::ServerConfig::default(), make);
+/// # simulation.traffic(traffic).faults([]).connections(4).run().unwrap();
+/// ```
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Sleep {

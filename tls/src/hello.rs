@@ -7,6 +7,19 @@ use rustls::server::ClientHello;
 /// A request for a host other than the one that its client has asked for by SNI is asked about, too, since its host may
 /// be one of another configuration. Of such a hello only the [`server_name`](Self::server_name) differs, and what was
 /// not kept is missing: all but that and the [`alpn`](Self::alpn) that was agreed on.
+///
+/// Clients that prove by ALPN that they hold a name get a configuration of their own (RFC 8737):
+///
+/// ```
+/// use httpfsm_rustls::Tls;
+///
+/// fn by_protocol(challenge: Tls, others: Tls) -> Tls {
+///     Tls::choose(move |hello| {
+///         let is_challenge = hello.alpn().any(|protocol| protocol == b"acme-tls/1");
+///         Some(if is_challenge { challenge.clone() } else { others.clone() })
+///     })
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Hello<'a> {
     pub(crate) server_name: Option<&'a str>,

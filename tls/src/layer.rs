@@ -18,6 +18,19 @@ use crate::tls::{Chosen, Tls};
 const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// The server's side of TLS on one connection: a machine of bytes, without I/O. [`Tls::layer`] makes it.
+///
+/// On a wire of your own:
+///
+/// ```
+/// use std::io;
+///
+/// use httpfsm_rustls::{Tls, TlsLayer};
+/// use httpfsm_transport::{Layered, Wire};
+///
+/// fn encrypted<W: Wire>(wire: W, tls: &Tls) -> io::Result<Layered<W, TlsLayer>> {
+///     Ok(Layered::new(wire, tls.layer()?))
+/// }
+/// ```
 pub struct TlsLayer {
     stage: Stage,
     held: Held,

@@ -15,6 +15,15 @@ use crate::pem::Pem;
 pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The oldest version of TLS that a peer may speak. Those before 1.2 are never spoken (RFC 8996).
+///
+/// ```
+/// use httpfsm_rustls::{TlsOptions, TlsVersion};
+///
+/// let mut options = TlsOptions::default();
+/// assert_eq!(options.min_version, TlsVersion::Tls12);
+/// options.min_version = TlsVersion::Tls13;
+/// assert!(options.min_version > TlsVersion::Tls12, "they are ordered by age");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum TlsVersion {
@@ -39,6 +48,26 @@ impl TlsVersion {
 /// [`Security::peer_chain`](httpfsm::handler::Security::peer_chain). Unless this is [`Off`](Self::Off), each connection
 /// is verified by itself, and none goes on with the session of another: a certificate that has expired since would
 /// still do.
+///
+/// Everybody is served, and who has a certificate may do more:
+///
+/// ```
+/// use httpfsm::{Request, Status};
+/// use httpfsm_rustls::{ClientCertificates, TlsOptions};
+///
+/// let mut options = TlsOptions::default();
+/// options.client_certificates = ClientCertificates::Optional("authorities.pem".into());
+/// // `Tls::from_pem_with("certificate.pem", "key.pem", &options)`, and a handler for it:
+/// async fn administer(request: Request) -> Status {
+///     match request.security().is_some_and(|security| !security.peer_chain.is_empty()) {
+///         true => Status::OK,
+///         false => Status::FORBIDDEN,
+///     }
+/// }
+/// # use httpfsm_transport::test::{TestRequest, call};
+/// # let response = httpfsm_transport::block_on(call(administer, TestRequest::get("/")));
+/// # assert_eq!(response.status(), Status::FORBIDDEN);
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum ClientCertificates {

@@ -28,6 +28,18 @@ const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 /// handshake, deadlines, limits, a drain, other protocols. A transport calls it in a test of its own; where it needs a
 /// runtime, within one that serves while this blocks.
 ///
+/// ```
+/// use httpfsm_tokio::Server;
+/// use httpfsm_transport_kit::before_http;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let _inside = runtime.enter();
+/// before_http(Server::new)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// A connection is not served as it is to be; the text says which.

@@ -38,6 +38,26 @@ const UPLOAD: usize = 1 << 20;
 const GET: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Forty clients at work.
+///
+/// [`drain_at_work`](crate::drain_at_work) sends one. By hand:
+///
+/// ```
+/// use httpfsm::ServerConfig;
+/// use httpfsm_tokio::Server;
+/// use httpfsm_transport_kit::{Crowd, respond};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let _inside = runtime.enter();
+/// let server = Server::new(ServerConfig::default()).listen_tcp(([127, 0, 0, 1], 0).into()).serve(respond)?;
+/// let crowd = Crowd::gather(server.local_addr().expect("it listens over TCP"));
+/// server.begin_drain(None);
+/// let tally = crowd.disperse();
+/// assert!(tally.wrong.is_empty(), "{:?}", tally.wrong);
+/// println!("{tally}");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "the streams stand still until the crowd is told to go on"]
 pub struct Crowd {
@@ -46,6 +66,17 @@ pub struct Crowd {
 }
 
 /// What became of the clients' requests.
+///
+/// [`Crowd`] shows one, and [`drain_at_work`](crate::drain_at_work) returns the sum of several:
+///
+/// ```
+/// use httpfsm_transport_kit::Tally;
+///
+/// let mut sum = Tally::default();
+/// sum += Tally { responses: 3, ..Tally::default() };
+/// sum += Tally { responses: 4, crossed: 1, ..Tally::default() };
+/// assert_eq!(sum.to_string(), "7 requests got responses, 1 crossed the end of their connection");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Requests that got a complete response.

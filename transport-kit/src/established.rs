@@ -23,6 +23,28 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// complete, and a handshake may need the peer to read and to write again. The kit's peer reads nothing before the channel
 /// has opened, so a function that connects peers ([`Served::over`](crate::Served::over)) has the handshake done before it
 /// returns the peer's end. The server must run on other threads meanwhile.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::thread;
+///
+/// use httpfsm::{Peer, Request, ServerConfig};
+/// use httpfsm_transport::{Accepted, Connections, Inline, Layered, ListenerInfo, block_on, memory};
+/// use httpfsm_transport_kit::{ToyLayer, established};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let handler = |_: Request| async { "Hello, world!" };
+/// let server = Connections::new(ServerConfig::default(), Arc::new(Inline), handler)?;
+/// let listener = Arc::new(ListenerInfo::default().layer(|_| Ok(ToyLayer::server())));
+/// let (peer, wire) = memory::pair(1024);
+/// let accepted = Accepted::new(wire, Peer::Unix(None), Peer::Unix(None)).with_listener(listener);
+/// let connection = server.serve_accepted(accepted).expect("there is room");
+/// thread::spawn(|| block_on(connection));
+/// let peer = established(Layered::new(peer, ToyLayer::client()));
+/// assert!(peer.layer().is_established());
+/// # Ok(())
+/// # }
+/// ```
 pub fn established<W: Wire, L: Layer>(mut wire: Layered<W, L>) -> Layered<W, L> {
     let (began, waker) = (Instant::now(), Waker::from(Arc::new(Parked(thread::current()))));
     let mut cx = Context::from_waker(&waker);

@@ -27,6 +27,21 @@ use crate::trace::ScriptTrace;
 ///
 /// "rest" and "nothing left" look at what the whole process takes, so nothing else may run in it meanwhile: give the check
 /// a test file of its own. Of several checks in a process one runs at a time.
+///
+/// ```no_run
+/// use httpfsm_tokio::Tokio;
+/// use httpfsm_transport_kit::{Application, Plan, check};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let report = check(&|plan: Plan, application: Application| {
+///     let _inside = runtime.enter();
+///     plan.on(Tokio::default()).serve(application)
+/// });
+/// report.assert();
+/// # Ok(())
+/// # }
+/// ```
 pub fn check(subject: &impl Subject) -> Report {
     Kit::default().check(subject)
 }
@@ -146,6 +161,13 @@ impl Kit {
 
 /// A name that was given to [`Kit::only`] and is none of an [obligation](OBLIGATIONS), or that none was given. Its
 /// `Display` lists all names.
+///
+/// ```
+/// use httpfsm_transport_kit::Kit;
+///
+/// let unknown = Kit::default().only(["inputs"]).expect_err("it is called `input`");
+/// assert!(unknown.to_string().contains("inputs"));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UnknownObligation(Option<String>);
 
@@ -245,6 +267,14 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
 }
 
 /// The trace of a script on the in-memory transport, which every transport has to reproduce.
+///
+/// ```
+/// use httpfsm_transport_kit::{OBLIGATIONS, in_memory};
+///
+/// for script in OBLIGATIONS.iter().flat_map(|obligation| obligation.scripts()).take(10) {
+///     assert_eq!(in_memory(&script).is_stuck(), None, "{}", script.name);
+/// }
+/// ```
 #[must_use]
 pub fn in_memory(script: &Script) -> ScriptTrace {
     let record = Record::default();
@@ -253,6 +283,27 @@ pub fn in_memory(script: &Script) -> ScriptTrace {
 }
 
 /// The trace of a script on a transport.
+///
+/// One script alone, while a transport is repaired:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm_tokio::Tokio;
+/// use httpfsm_transport_kit::{Application, OBLIGATIONS, Plan, in_memory, on_subject};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let script = &OBLIGATIONS[0].scripts()[0];
+/// let subject = |plan: Plan, application: Application| {
+///     let _inside = runtime.enter();
+///     plan.on(Tokio::default()).serve(application)
+/// };
+/// let trace = on_subject(script, &subject, Duration::from_secs(30))?;
+/// assert_eq!(trace.difference(&in_memory(script)), "");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///

@@ -27,6 +27,8 @@ mod client;
 
 /// A connection of level 1. [`Connection`] is one. A transport whose calls wait on the caller's thread wraps its own type in
 /// one whose futures wait when they are polled.
+///
+/// [`Kit::level1_over_tcp`](crate::Kit::level1_over_tcp) checks one, and its page shows how.
 pub trait Level1: Sized {
     /// As [`Connection::next_event`].
     fn next_event(&mut self) -> impl Future<Output = Option<Event>>;

@@ -26,6 +26,19 @@ async fn tell(request: Request) -> String {
 /// a transport that opens a socket for each of its workers is asked on those by chance. A transport calls it in a test of
 /// its own; where it needs a runtime, within one that serves while this blocks.
 ///
+/// ```
+/// use httpfsm::ServerConfig;
+/// use httpfsm_tokio::Server;
+/// use httpfsm_transport_kit::listener_info;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let _inside = runtime.enter();
+/// listener_info(Server::new(ServerConfig::default()))?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
 /// A listener is not made, or a request is not told what its listener says; the text says which.

@@ -8,6 +8,16 @@ use crate::script::Script;
 use crate::scripts;
 
 /// One thing that a transport owes to whoever uses it.
+///
+/// ```
+/// use httpfsm_transport_kit::OBLIGATIONS;
+///
+/// for obligation in OBLIGATIONS {
+///     println!("{}: {} Otherwise: {}", obligation.name, obligation.sentence, obligation.otherwise);
+/// }
+/// let input = OBLIGATIONS.iter().find(|obligation| obligation.name == "input").expect("it is owed");
+/// assert!(input.scripts().len() > 10);
+/// ```
 #[derive(Clone, Copy)]
 pub struct Obligation {
     /// Its name, for [`Kit::only`](crate::Kit::only).

@@ -19,6 +19,8 @@ use crate::sum::Sum;
 
 /// What happened on a server, channel by channel. Its clones are the same record; a server has one as its
 /// subscriber.
+///
+/// A server under test is given that of its [`Plan`](crate::Plan), whose page shows it.
 #[derive(Clone, Default)]
 pub struct Record(Arc<Mutex<RecordState>>);
 

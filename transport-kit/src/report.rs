@@ -7,6 +7,25 @@ use std::time::Duration;
 use crate::obligation::Obligation;
 
 /// The verdict on each obligation. Its `Display` is a table, with what went wrong below it.
+///
+/// ```
+/// use httpfsm_tokio::Tokio;
+/// use httpfsm_transport_kit::{Application, Kit, Plan, Report};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let kit = Kit::default().only(["names", "interim responses"])?;
+/// let report: Report = kit.check(&|plan: Plan, application: Application| {
+///     let _inside = runtime.enter();
+///     plan.on(Tokio::default()).serve(application)
+/// });
+/// println!("{report}");
+/// assert!(report.is_kept());
+/// // "names" is looked at without a script.
+/// assert!(report.verdicts.iter().all(|verdict| (verdict.scripts == 0) == (verdict.obligation.name == "names")));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a report nobody reads proves nothing"]
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -17,6 +36,21 @@ pub struct Report {
 }
 
 /// What was found about an obligation.
+///
+/// [`Report`] has one for each obligation. Where a transport loses races with deadlines, its log shows which:
+///
+/// ```
+/// use httpfsm_transport_kit::Verdict;
+///
+/// fn tell(verdict: &Verdict) {
+///     let name = verdict.obligation.name;
+///     verdict.failures.iter().for_each(|failure| eprintln!("{name}: {failure}"));
+///     verdict.repeated.iter().for_each(|script| eprintln!("{name}, with more time: {script}"));
+///     if let Some(what) = verdict.needs {
+///         eprintln!("{name}: not looked at, as there is no {what}");
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// What is owed.

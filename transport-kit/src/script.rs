@@ -7,6 +7,15 @@ use httpfsm::config::{Bodies, ServerConfig};
 
 /// What one or several peers do to a server under a configuration. What the application does is in the paths of the
 /// requests.
+///
+/// ```
+/// use httpfsm_transport_kit::{OBLIGATIONS, Script, Step};
+///
+/// let scripts = || OBLIGATIONS.iter().flat_map(|obligation| obligation.scripts());
+/// let named = |script: &Script| script.name == "an end without a request";
+/// let script = scripts().find(named).expect("there is one of this name");
+/// assert!(matches!(script.steps[..], [Step::Fin, ..]), "the peer connects, and ends its output");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Script {
     /// What it shows; no two scripts have the same.
@@ -35,6 +44,8 @@ pub(crate) const SOON: Duration = Duration::from_millis(200);
 const FAR: Option<Duration> = Some(Duration::from_secs(1000));
 
 /// One step of a script, on the connection that was chosen last.
+///
+/// [`Script`] has them in their order.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Step {

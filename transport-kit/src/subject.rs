@@ -174,6 +174,8 @@ impl fmt::Debug for Served {
 }
 
 /// The two ends of a connection that is to be made.
+///
+/// [`Served::over`] is given these; the page of [`Served`] shows a function that takes them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Ends {
@@ -201,6 +203,30 @@ impl Ends {
 }
 
 /// What a server under test is to be: its configuration, where it listens, and who is told what happens.
+///
+/// [`on`](Self::on) makes the server of a [`Transport`]. Whatever else serves reads the fields:
+///
+/// ```
+/// use std::io;
+///
+/// use httpfsm_tokio::Server;
+/// use httpfsm_transport_kit::{Application, Kit, Plan};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let report = Kit::default().only(["names"])?.check(&|plan: Plan, application: Application| {
+///     let _inside = runtime.enter();
+///     if plan.path.is_some() {
+///         return Err(io::ErrorKind::Unsupported.into());
+///     }
+///     // A `Record` hears what happens.
+///     let server = Server::new(plan.config).subscriber(plan.subscriber);
+///     plan.addresses.into_iter().fold(server, Server::listen_tcp).serve(application)
+/// });
+/// report.assert();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Plan {
     /// The configuration.

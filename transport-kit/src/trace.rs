@@ -12,6 +12,19 @@ const SHOWN: usize = 24;
 /// What happened in a script: the events of each channel, what the application saw of each request, and the bytes
 /// that each peer received, with the end of its connection. Two traces are equal byte for byte; of the bytes only
 /// the value of `Date` is left out.
+///
+/// ```
+/// use httpfsm_transport_kit::{OBLIGATIONS, in_memory};
+///
+/// let trace_of = |name: &str| {
+///     let mut scripts = OBLIGATIONS.iter().flat_map(|obligation| obligation.scripts());
+///     in_memory(&scripts.find(|script| script.name == name).expect("there is one of this name"))
+/// };
+/// let ended = trace_of("an end without a request");
+/// assert_eq!(ended.is_stuck(), None);
+/// assert_eq!(ended.difference(&trace_of("an end without a request")), "");
+/// assert_ne!(ended.difference(&trace_of("a reset without a request")), "", "both, side by side");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ScriptTrace {
     lanes: Vec<(String, Vec<u8>)>,

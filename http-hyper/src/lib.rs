@@ -65,6 +65,28 @@ pub struct HyperUpgrade<S> {
 
 impl<S> HyperUpgrade<S> {
     /// Wraps a service.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use axum::extract::Request;
+    /// use axum::routing::get;
+    /// use httpfsm_http::service;
+    /// use httpfsm_http_hyper::HyperUpgrade;
+    /// use httpfsm_tokio::test::{TestRequest, call};
+    /// use hyper::upgrade::OnUpgrade;
+    ///
+    /// async fn may_upgrade(request: Request) -> String {
+    ///     request.extensions().get::<OnUpgrade>().is_some().to_string()
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() {
+    /// let handler = || service(HyperUpgrade::new(Router::new().route("/", get(may_upgrade))));
+    /// let asking = TestRequest::get("/").field("Connection", "upgrade").field("Upgrade", "echo");
+    /// assert_eq!(call(handler(), asking).await.text(), "true");
+    /// assert_eq!(call(handler(), TestRequest::get("/")).await.text(), "false");
+    /// # }
+    /// ```
     #[must_use]
     pub const fn new(service: S) -> Self {
         Self { service }

@@ -30,6 +30,19 @@ impl<H: Handler> Connections<H> {
     /// A server under a configuration. `spawner` does the file work of whole bodies, which are streamed where the
     /// configuration does not say.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::{Request, ServerConfig};
+    /// use httpfsm_transport::{Connections, Inline};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Connections::new(ServerConfig::default(), Arc::new(Inline), |_: Request| async { "Hello, world!" })?;
+    /// assert_eq!(server.handle().local_addrs(), [], "it listens to nobody");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The system has no thread for the server's timer.
@@ -61,6 +74,33 @@ impl<H: Handler> Connections<H> {
     /// A connection, as a future that ends with it; whoever calls this polls it, in a task of its own or not. `peername` is
     /// the address of the peer, and `sockname` is ours, as a handler and a subscriber see them, and as the configuration's
     /// `origins` and limits judge them.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::sync::Arc;
+    /// use std::task::{Context, Waker};
+    ///
+    /// use httpfsm::{Peer, Request, ServerConfig};
+    /// use httpfsm_transport::memory::pair;
+    /// use httpfsm_transport::{Connections, Inline, Wire};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let handler = |request: Request| async move { request.peername().to_string() };
+    /// let server = Connections::new(ServerConfig::default(), Arc::new(Inline), handler)?;
+    /// let (mut client, wire) = pair(1024);
+    /// let peername = Peer::Ip(([192, 0, 2, 7], 50_000).into());
+    /// let sockname = Peer::Ip(([192, 0, 2, 1], 80).into());
+    /// let mut connection = server.serve_connection(wire, peername, sockname).expect("there is room");
+    /// // A task of its own would poll it.
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(client.poll_write(&mut cx, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").is_ready());
+    /// assert!(Pin::new(&mut connection).poll(&mut cx).is_pending());
+    /// let mut received = [0; 1024];
+    /// assert!(client.poll_read(&mut cx, &mut received).is_ready());
+    /// assert!(String::from_utf8_lossy(&received).contains("\r\n\r\n192.0.2.7:50000"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

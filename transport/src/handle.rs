@@ -45,6 +45,21 @@ impl ServerHandle {
     /// or `drain_grace` after the configuration's, is dropped, and so are handlers that run on after their connections were
     /// lost. At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at
     /// once; [`gone`](Self::gone) waits for the end: `server.begin_drain(None).gone().await`.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// use std::time::Duration;
+    ///
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| std::future::pending::<&str>());
+    /// let client = server.connect().unwrap();
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// server.handle().begin_drain(Some(Duration::from_secs(5)));
+    /// server.advance(Duration::from_secs(5));
+    /// assert!(client.take_text().starts_with("HTTP/1.1 503 "), "it has had its time");
+    /// assert!(client.is_ended());
+    /// ```
     pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
         self.shared.go_out(deadline);
         self
@@ -52,6 +67,23 @@ impl ServerHandle {
 
     /// Resolves when the server has gone out of service, whoever told it to: when the last channel is gone, and the last
     /// handler that ran on after its connection was lost, and nobody listens any more. Dropping it stops nothing.
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    ///
+    /// let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// server.run();
+    /// let handle = server.handle();
+    /// let (mut gone, mut cx) = (pin!(handle.begin_drain(None).gone()), Context::from_waker(Waker::noop()));
+    /// assert!(gone.as_mut().poll(&mut cx).is_pending(), "a client is there");
+    /// drop(client);
+    /// server.run();
+    /// assert!(gone.as_mut().poll(&mut cx).is_ready());
+    /// ```
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         Until::new(Arc::clone(&self.shared), SharedState::is_gone)
     }
@@ -85,6 +117,20 @@ impl ServerHandle {
     }
 
     /// The counts so far. Those of a channel are in them when it has closed.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// let mut config = ServerConfig::default();
+    /// config.max_connections_per_peer = 1;
+    /// let mut server = MemoryServer::new(config, |_: Request| async { "Hello, world!" });
+    /// let client = server.connect().unwrap();
+    /// assert!(server.connect().is_err());
+    /// client.close_write();
+    /// server.run();
+    /// let stats = server.handle().stats();
+    /// assert_eq!((stats.opened, stats.closed, stats.not_admitted_peer), (1, 1, 1));
+    /// ```
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         self.shared.stats()
@@ -127,6 +173,24 @@ impl ServerHandle {
     }
 
     /// Resolves when the drain begins, whoever told the server to go out of service.
+    ///
+    /// What runs beside the server hears that it goes:
+    ///
+    /// ```
+    /// use std::thread;
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// use httpfsm_transport::block_on;
+    ///
+    /// let server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// let draining = server.handle().draining();
+    /// let beside = thread::spawn(|| {
+    ///     block_on(draining);
+    ///     "The cache is saved."
+    /// });
+    /// server.handle().begin_drain(None);
+    /// assert_eq!(beside.join().expect("it does not panic"), "The cache is saved.");
+    /// ```
     pub fn draining(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
         Until::new(Arc::clone(&self.shared), SharedState::is_draining)
     }

@@ -73,12 +73,50 @@ struct Waiting {
 
 impl Incoming {
     /// Waits for the next request. `None` when the server is gone, so that no more come.
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use httpfsm_transport::test::{TestRequest, call};
+    /// use httpfsm_transport::{block_on, incoming};
+    ///
+    /// let (handler, requests) = incoming();
+    /// let worker = thread::spawn(move || {
+    ///     let mut responses = 0;
+    ///     while let Some(request) = requests.recv() {
+    ///         request.respond("Hello, world!");
+    ///         responses += 1;
+    ///     }
+    ///     responses
+    /// });
+    /// assert_eq!(block_on(call(handler, TestRequest::get("/"))).text(), "Hello, world!");
+    /// // With the handler the server is gone, and so the loop ends.
+    /// assert_eq!(worker.join().expect("it does not panic"), 1);
+    /// ```
     #[must_use]
     pub fn recv(&self) -> Option<IncomingRequest> {
         self.queue.next_by(None)
     }
 
     /// As [`recv`](Self::recv), for so long at most; `None` also when none has come.
+    ///
+    /// A loop that has something to do when no requests come:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm_transport::incoming;
+    ///
+    /// let (handler, requests) = incoming();
+    /// let mut idle = 0;
+    /// while idle < 2 {
+    ///     match requests.recv_timeout(Duration::from_millis(1)) {
+    ///         Some(request) => request.respond("Hello, world!"),
+    ///         None => idle += 1,
+    ///     }
+    /// }
+    /// # drop(handler);
+    /// ```
     #[must_use]
     pub fn recv_timeout(&self, at_most: Duration) -> Option<IncomingRequest> {
         // Where the clock has no such moment, it never comes.
@@ -86,6 +124,23 @@ impl Incoming {
     }
 
     /// The next request that is there.
+    ///
+    /// ```
+    /// # use httpfsm::{Request, ServerConfig};
+    /// # use httpfsm_transport::memory::MemoryServer;
+    /// use httpfsm_transport::incoming;
+    ///
+    /// let (handler, requests) = incoming();
+    /// let mut server = MemoryServer::new(ServerConfig::default(), handler);
+    /// let client = server.connect().unwrap();
+    /// server.run();
+    /// assert!(requests.try_recv().is_none());
+    /// client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// server.run();
+    /// requests.try_recv().expect("it has come").respond("Hello, world!");
+    /// server.run();
+    /// assert!(client.take_text().ends_with("Hello, world!"));
+    /// ```
     #[must_use]
     pub fn try_recv(&self) -> Option<IncomingRequest> {
         self.queue.next_by(Some(Instant::now()))

@@ -188,6 +188,23 @@ impl Listener {
     /// descriptor is duplicated, the socket is not: whoever shares it finds that it does not block any more, and it listens
     /// until the original is closed as well, also when the server is gone.
     ///
+    /// ```
+    /// use std::net::TcpListener;
+    ///
+    /// use httpfsm::Peer;
+    /// use httpfsm_transport::Listener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// // Made by whatever library, or passed by whoever has started the process.
+    /// let theirs = TcpListener::bind("127.0.0.1:0")?;
+    /// let listener = Listener::from_fd(&theirs)?;
+    /// assert_eq!(listener.local_addr(), &Peer::Ip(theirs.local_addr()?));
+    /// // As long as it is open, clients connect, also in a drain.
+    /// drop(theirs);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// It is no stream socket of IP or Unix that listens, or there are no more descriptors. The error names the
@@ -241,6 +258,32 @@ impl Listener {
 
     /// Handlers find this value in [`ConnectionInfo::extensions`](httpfsm::handler::ConnectionInfo::extensions) of its
     /// connections: what tells its clients from those of another listener, say.
+    ///
+    /// ```
+    /// use httpfsm::Request;
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// /// Whoever comes through a listener with this may do more.
+    /// struct FromInside;
+    ///
+    /// async fn welcome(request: Request) -> &'static str {
+    ///     match request.connection().extensions.get::<FromInside>() {
+    ///         Some(FromInside) => "Welcome.",
+    ///         None => "Who are you?",
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let options = SocketOptions::default();
+    /// let inside = Listener::tcp(([127, 0, 0, 1], 0).into(), &options)?.extension(FromInside);
+    /// let outside = Listener::tcp(([127, 0, 0, 1], 0).into(), &options)?;
+    /// // `Server::new(config).listener(inside).listener(outside).serve(welcome)`
+    /// # drop((inside, outside));
+    /// # let response = httpfsm_transport::test::call(welcome, httpfsm_transport::test::TestRequest::get("/"));
+    /// # assert_eq!(httpfsm_transport::block_on(response).text(), "Who are you?");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         Arc::make_mut(&mut self.info).extensions.insert(value);
@@ -357,6 +400,18 @@ impl Listener {
     }
 
     /// Where it listens; a port 0 is the port that the system chose.
+    ///
+    /// ```
+    /// use httpfsm::Peer;
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), &SocketOptions::default())?;
+    /// let Peer::Ip(address) = listener.local_addr() else { unreachable!("it listens over TCP") };
+    /// assert_ne!(address.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn local_addr(&self) -> &Peer {
         &self.local

@@ -177,12 +177,42 @@ impl<T: Transport> Server<T> {
 
     /// The options of all sockets, wherever it is called among the others. A [`Listener`] that was made before keeps its
     /// backlog, and whether it shares its address.
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm_transport::{Server, SocketOptions, Transport};
+    ///
+    /// /// The socket is for a group of users.
+    /// fn listen<T: Transport + Default>() -> Server<T> {
+    ///     let options = SocketOptions { unix_mode: Some(0o660), ..SocketOptions::default() };
+    ///     Server::new(ServerConfig::default()).listen_unix("/run/web.sock").options(options)
+    /// }
+    /// ```
     pub fn options(mut self, options: SocketOptions) -> Self {
         self.opening.options = options;
         self
     }
 
     /// Has a subscriber told what happens on every channel, on the threads that serve the connections.
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm::error::CloseReason;
+    /// use httpfsm::handler::{ConnectionInfo, Subscriber};
+    /// use httpfsm_transport::{Server, Transport};
+    ///
+    /// struct Log;
+    ///
+    /// impl Subscriber for Log {
+    ///     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
+    ///         println!("{} {}: {reason}", connection.peername, connection.channel);
+    ///     }
+    /// }
+    ///
+    /// fn logged<T: Transport + Default>() -> Server<T> {
+    ///     Server::new(ServerConfig::default()).subscriber(Log)
+    /// }
+    /// ```
     pub fn subscriber(mut self, subscriber: impl Subscriber + 'static) -> Self {
         self.opening.subscriber = Some(Arc::new(subscriber));
         self
@@ -202,6 +232,21 @@ impl<T: Transport> Server<T> {
 
     /// Adds a socket that listens already, of whatever library: see [`Listener::from_fd`]. Drop yours: as long as it is
     /// open, its port is, also in a drain, and clients connect to a queue from which nobody accepts.
+    ///
+    /// The socket that systemd passes as descriptor 3, which a crate such as `listenfd` takes:
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::net::TcpListener;
+    ///
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm_transport::{Server, Transport};
+    ///
+    /// fn activated<T: Transport + Default>(listener: TcpListener) -> io::Result<Server<T>> {
+    ///     // Ours is a duplicate; theirs is closed when this returns.
+    ///     Server::new(ServerConfig::default()).listen_fd(&listener)
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

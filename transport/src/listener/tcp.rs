@@ -15,6 +15,23 @@ const TRIES: u32 = 8;
 impl Listener {
     /// Listens on a TCP address; port 0 lets the system choose.
     ///
+    /// ```
+    /// use std::io::ErrorKind;
+    ///
+    /// use httpfsm::Peer;
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let options = SocketOptions::default();
+    /// let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), &options)?;
+    /// let Peer::Ip(address) = *listener.local_addr() else { unreachable!("it listens over TCP") };
+    /// let error = Listener::tcp(address, &options).expect_err("it is taken");
+    /// assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    /// assert!(error.to_string().starts_with(&format!("cannot listen on {address}: ")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The address is in use or is none of ours, or there are no more sockets to be had.
@@ -41,6 +58,19 @@ impl Listener {
     /// port for all of them.
     ///
     /// A name is looked up here, which blocks.
+    ///
+    /// ```
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let mut failures = Vec::new();
+    /// let failed = |error: &std::io::Error| failures.push(error.to_string());
+    /// let listeners = Listener::at_host("localhost", 0, &SocketOptions::default(), failed)?;
+    /// // One or two: where there is no IPv6, `::1` is among the failures.
+    /// assert!(!listeners.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -116,6 +146,20 @@ impl Listener {
 
     /// Another socket on the same address, for another thread; `None` where the system does not spread connections
     /// over several.
+    ///
+    /// A socket for each thread, all at one address:
+    ///
+    /// ```
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let options = SocketOptions { reuse_port: true, ..SocketOptions::default() };
+    /// let listener = Listener::tcp(([127, 0, 0, 1], 0).into(), &options)?;
+    /// let twin = listener.twin(&options)?.expect("the system spreads connections over several");
+    /// assert_eq!(twin.local_addr(), listener.local_addr());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

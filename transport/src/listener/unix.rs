@@ -36,6 +36,24 @@ impl Listener {
     /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. For that the
     /// umask of the whole process is changed while the socket is bound.
     ///
+    /// ```
+    /// use std::fs;
+    /// use std::os::unix::fs::PermissionsExt;
+    ///
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("web.sock");
+    /// let options = SocketOptions { unix_mode: Some(0o600), ..SocketOptions::default() };
+    /// let listener = Listener::unix(&path, &options)?;
+    /// assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+    /// drop(listener);
+    /// assert!(!path.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// Somebody listens there or is about to, as a lock of the folder that somebody keeps may mean, or the path cannot

@@ -68,6 +68,21 @@ impl Tls {
     /// tickets, of which the key changes every six hours. There is no 0-RTT: its requests could be sent again by
     /// whoever has recorded them (RFC 8470).
     ///
+    /// ```
+    /// use httpfsm_rustls::{Pem, Tls};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let key = rcgen::KeyPair::generate()?;
+    /// # let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&key)?;
+    /// # let (certificate, key) = (Pem::bytes(certificate.pem()), Pem::bytes(key.serialize_pem()));
+    /// let tls = Tls::from_pem(certificate, key)?;
+    /// # drop(tls);
+    /// let missing = Tls::from_pem("certificate.pem", "key.pem").expect_err("there are no such files here");
+    /// assert!(missing.to_string().starts_with("cannot read certificate.pem"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The files cannot be read or used, or do not belong together. The error names the file, and what is wrong in it.
@@ -167,6 +182,29 @@ impl Tls {
     /// certificates.
     ///
     /// This reads files, and so blocks the thread.
+    ///
+    /// As a timer or a signal has it, when the certificate was renewed. A broken pair changes nothing:
+    ///
+    /// ```
+    /// use std::fs;
+    ///
+    /// use httpfsm_rustls::Tls;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (certificate, key) = (folder.path().join("certificate.pem"), folder.path().join("key.pem"));
+    /// # let pair = rcgen::KeyPair::generate()?;
+    /// # let signed = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&pair)?;
+    /// # fs::write(&certificate, signed.pem())?;
+    /// # fs::write(&key, pair.serialize_pem())?;
+    /// let tls = Tls::from_pem(certificate.clone(), key)?;
+    /// tls.reload()?;
+    /// fs::write(certificate, "half a certif")?;
+    /// let error = tls.reload().expect_err("it was not written to its end");
+    /// println!("{error}; the connections get the certificate that was there before");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -265,6 +265,31 @@ impl<W: Wire, T: Timer> Connection<W, T> {
 
     /// Asks for so many more bytes of the request body. The first time sends `100 Continue` where it is expected.
     ///
+    /// A body that is read at the pace of who uses it, 64 KiB at a time:
+    ///
+    /// ```
+    /// use httpfsm::channel::NotAccepted;
+    /// use httpfsm_transport::{Connection, Event, Timer, Wire};
+    ///
+    /// /// The length of the body of the request that has come; `None` where it is not whole.
+    /// async fn length<W: Wire, T: Timer>(connection: &mut Connection<W, T>) -> Result<Option<u64>, NotAccepted> {
+    ///     let mut length = 0;
+    ///     connection.demand(64 << 10)?;
+    ///     while let Some(event) = connection.next_event().await {
+    ///         match event {
+    ///             Event::BodyData(bytes) => {
+    ///                 length += bytes.len() as u64;
+    ///                 connection.demand(bytes.len() as u64)?;
+    ///             }
+    ///             Event::BodyEnd(_) => return Ok(Some(length)),
+    ///             Event::BodyFailed(_) | Event::Closed(_) => return Ok(None),
+    ///             _ => {}
+    ///         }
+    ///     }
+    ///     Ok(None)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// There is no request whose body could come.
@@ -306,6 +331,18 @@ impl<W: Wire, T: Timer> Connection<W, T> {
 
     /// Sends an interim response, 102 to 199.
     ///
+    /// ```
+    /// use httpfsm::channel::NotAccepted;
+    /// use httpfsm::{Fields, Status};
+    /// use httpfsm_transport::{Connection, Timer, Wire};
+    ///
+    /// /// Has the browser fetch the style sheet while the page is made.
+    /// fn hint<W: Wire, T: Timer>(connection: &mut Connection<W, T>) -> Result<(), NotAccepted> {
+    ///     let fields = Fields::new().with("Link", "</style.css>; rel=preload; as=style").expect("this is a field");
+    ///     connection.informational(Status::EARLY_HINTS, &fields)
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// No request waits, or the status is no interim one.
@@ -340,6 +377,17 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     }
 
     /// Waits until all bytes are sent.
+    ///
+    /// ```
+    /// use httpfsm::channel::NotAccepted;
+    /// use httpfsm_transport::{Connection, Timer, Wire};
+    ///
+    /// /// One event of a stream that is under way; the next one is made when the peer has this one.
+    /// async fn send_event<W: Wire, T: Timer>(connection: &mut Connection<W, T>, data: &str) -> Result<(), NotAccepted> {
+    ///     connection.write(format!("data: {data}\n\n")).await?;
+    ///     connection.flush().await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -392,6 +440,24 @@ impl<W: Wire, T: Timer> Connection<W, T> {
 
     /// Gives the request up: 500 before the response's head, a cut connection after it.
     ///
+    /// ```
+    /// use httpfsm::channel::NotAccepted;
+    /// use httpfsm::response::ResponseRef;
+    /// use httpfsm::{Fields, Status};
+    /// use httpfsm_transport::{Connection, Timer, Wire};
+    ///
+    /// fn finish<W: Wire, T: Timer>(
+    ///     connection: &mut Connection<W, T>,
+    ///     page: Result<Vec<u8>, String>,
+    /// ) -> Result<(), NotAccepted> {
+    ///     match page {
+    ///         Ok(page) => connection.respond(ResponseRef::new(Status::OK, &Fields::new(), &page)),
+    ///         // A 500, which has the text where `expose_tracebacks` allows it.
+    ///         Err(error) => connection.abort(Some(&error)),
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// No request is under way.
@@ -401,6 +467,24 @@ impl<W: Wire, T: Timer> Connection<W, T> {
 
     /// Has the connection finish and close, by the configuration's `drain_grace` and `drain_deadline`. Repeating it changes
     /// nothing.
+    ///
+    /// A request that is with the application has its response, which says `close`:
+    ///
+    /// ```
+    /// use httpfsm_transport::{Connection, Event, Timer, Wire};
+    ///
+    /// async fn leave<W: Wire, T: Timer>(mut connection: Connection<W, T>, mut respond: impl FnMut(&mut Connection<W, T>)) {
+    ///     // It is closed already where this fails.
+    ///     let _ = connection.go_out();
+    ///     while let Some(event) = connection.next_event().await {
+    ///         match event {
+    ///             Event::Request => respond(&mut connection),
+    ///             Event::Closed(reason) => println!("{reason}"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

@@ -63,16 +63,76 @@ pub struct BodyWriter(Arc<Mutex<Slot>>);
 
 impl BodyWriter {
     /// Writes bytes; resolves when there is room for more.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use httpfsm::{Request, Response, Status};
+    /// use httpfsm_transport::test::{TestRequest, call};
+    /// use httpfsm_transport::{block_on, written};
+    ///
+    /// async fn count(_: Request) -> Response {
+    ///     let numbers = written(|mut body| async move {
+    ///         for number in 1..=3 {
+    ///             body.data(format!("{number}\n")).await;
+    ///         }
+    ///         Ok::<(), Infallible>(())
+    ///     });
+    ///     Response::new(Status::OK).with_body(numbers)
+    /// }
+    ///
+    /// assert_eq!(block_on(call(count, TestRequest::get("/"))).text(), "1\n2\n3\n");
+    /// ```
     pub async fn data(&mut self, bytes: impl Into<Bytes>) {
         self.put(Frame::Data(bytes.into())).await;
     }
 
     /// Resolves when all bytes so far have left: [`Frame::Flush`].
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    ///
+    /// use httpfsm_transport::BodyWriter;
+    ///
+    /// /// The peer has each line before the next one is made.
+    /// async fn follow(mut body: BodyWriter, lines: impl IntoIterator<Item = String>) -> Result<(), Infallible> {
+    ///     for line in lines {
+    ///         body.data(line).await;
+    ///         body.flush().await;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let lines = ["a".to_owned(), "b".to_owned()];
+    /// # let handler = move |_: httpfsm::Request| {
+    /// #     let body = httpfsm_transport::written(|body| follow(body, lines.clone()));
+    /// #     async { httpfsm::Response::new(httpfsm::Status::OK).with_body(body) }
+    /// # };
+    /// # let response = httpfsm_transport::test::call(handler, httpfsm_transport::test::TestRequest::get("/"));
+    /// # assert_eq!(httpfsm_transport::block_on(response).text(), "ab");
+    /// ```
     pub async fn flush(&mut self) {
         self.put(Frame::Flush).await;
     }
 
     /// The trailer section that is to follow the content, where it is chunked: [`Frame::Trailers`].
+    ///
+    /// ```
+    /// use httpfsm::{Fields, InvalidField, Request, Response, Status};
+    /// use httpfsm_transport::test::{TestRequest, call};
+    /// use httpfsm_transport::{block_on, written};
+    ///
+    /// async fn counted(_: Request) -> Response {
+    ///     let body = written(|mut body| async move {
+    ///         body.data("one two three").await;
+    ///         body.trailers(Fields::new().with("X-Words", "3")?);
+    ///         Ok::<(), InvalidField>(())
+    ///     });
+    ///     Response::new(Status::OK).with_body(body)
+    /// }
+    ///
+    /// let response = block_on(call(counted, TestRequest::get("/")));
+    /// assert!(response.trailers().any(|field| field.name == "X-Words" && field.value == b"3"));
+    /// ```
     pub fn trailers(&mut self, fields: Fields) {
         let before = lock(&self.0).trailers.replace(fields);
         drop(before);

@@ -68,6 +68,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     pub(super) fn demand(&mut self, demand: u64, now: &Now<'_>, cx: &Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        // The reader may ask again while the driver sees that it has nothing: what waits then goes along.
+        let demand = demand + exchange.wait.take().map_or(0, |wait| wait.demand);
         let (length, shared) = (exchange.body_length(), &self.service.shared);
         let wanted = match &exchange.gathering {
             Some(spool) => spool.wants(length, demand),

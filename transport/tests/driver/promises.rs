@@ -1,10 +1,16 @@
 //! What peers are asked for before they have sent it, and whom that leaves without room.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::Request;
+use httpfsm::handler::{Body, Request};
 use httpfsm_transport::memory::MemoryServer;
+use httpfsm_transport::run_blocking;
 
 use crate::memory::{KIB, config, end, fill, head};
+use crate::support::{Gate, poll};
 
 /// Reads the body and says how long it was, or reserves room for a piece of a file and says for how many bytes it got some.
 async fn reads(mut request: Request) -> Result<String, httpfsm::handler::BodyFailure> {
@@ -84,4 +90,55 @@ fn a_body_of_4_kib_needs_no_room_and_waits_for_nobody() {
         }
         end(&mut server, &clients);
     }
+}
+
+/// Reads until the gate is open or the body is over, and says how much that was.
+async fn read_until(gate: &Gate, body: &mut Body) -> usize {
+    let mut read = 0;
+    poll_fn(|cx| {
+        while let Poll::Ready(data) = pin!(body.next_data()).poll(cx) {
+            let Some(Ok(bytes)) = data else { return Poll::Ready(()) };
+            read += bytes.len();
+        }
+        gate.poll(cx)
+    })
+    .await;
+    read
+}
+
+#[test]
+fn a_demand_behind_one_that_waits_for_room_forgets_nothing_of_that() {
+    const LENGTH: usize = 2048 * KIB;
+    let gates @ [is_full, is_thread, has_room, never] = &[(); 4].map(|()| Gate::default());
+    let its = gates.clone();
+    let mut server = MemoryServer::new(config(4 * LENGTH), move |mut request: Request| {
+        let [is_full, is_thread, has_room, never] = its.clone();
+        async move {
+            let (memory, body) = (request.memory(), request.body());
+            let mut read = read_until(&is_full, body).await;
+            let others: Vec<_> = (0..1000).map(|_| memory.reserve_now(LENGTH)).collect();
+            read += read_until(&is_thread, body).await;
+            // A thread asks for more at once than a task.
+            assert!(run_blocking(|| poll(body.next_data())).is_pending());
+            has_room.wait().await;
+            drop(others);
+            read += read_until(&never, body).await;
+            read.to_string()
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(head(LENGTH));
+    client.send(vec![b'x'; LENGTH / 2]);
+    server.run();
+    is_full.open();
+    server.run();
+    client.send(vec![b'x'; LENGTH / 2]);
+    server.run();
+    is_thread.open();
+    server.run();
+    has_room.open();
+    server.run();
+    assert!(client.take_text().ends_with(&format!("\r\n\r\n{LENGTH}")), "the reader waits for ever");
+    never.open();
+    end(&mut server, [&client]);
 }

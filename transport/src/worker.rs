@@ -12,28 +12,40 @@ thread_local! {
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
+/// The thread's buffers while a channel has them. They come back with this also where a panic ends the poll, or the thread
+/// would seem to drive a connection for ever.
+pub(crate) struct Lent(Option<Box<WorkerBuffers>>);
+
 /// Lends the thread's buffers to the channel for one wake-up. Where they are lent already, or the thread is ending,
 /// others are made. What an earlier channel kept (output that its peer does not read, or a panic) is made anew first, or
 /// else every later one would do so for itself.
 #[inline(always)]
-pub(crate) fn lend(channel: &mut Channel) -> Box<WorkerBuffers> {
+pub(crate) fn lend(channel: &mut Channel) -> Lent {
     let mut buffers = match BUFFERS.try_with(Cell::take) {
         Ok(Some(buffers)) => buffers,
         Ok(None) | Err(_) => make(),
     };
     buffers.refill();
     channel.lend(&mut buffers);
-    buffers
+    Lent(Some(buffers))
 }
 
 /// Takes the buffers back.
 #[inline(always)]
-pub(crate) fn take_back(channel: &mut Channel, mut buffers: Box<WorkerBuffers>) {
-    channel.take_back(&mut buffers);
-    match BUFFERS.try_with(|place| place.replace(Some(buffers))) {
-        Ok(None) => {}
-        // Only where this driver has polled another, or the thread is ending.
-        other => discard(other.ok()),
+pub(crate) fn take_back(channel: &mut Channel, mut lent: Lent) {
+    if let Some(buffers) = &mut lent.0 {
+        channel.take_back(buffers);
+    }
+}
+
+impl Drop for Lent {
+    #[inline(always)]
+    fn drop(&mut self) {
+        match BUFFERS.try_with(|place| place.replace(self.0.take())) {
+            Ok(None) => {}
+            // Only where this driver has polled another, or the thread is ending.
+            other => discard(other.ok()),
+        }
     }
 }
 
@@ -99,4 +111,34 @@ fn shard() -> usize {
         shard.get()
     });
     shard.unwrap_or(0) % SHARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::resume_unwind;
+    use std::sync::Arc;
+
+    use httpfsm::ChannelConfig;
+    use httpfsm::channel::{CompiledConfig, Facts};
+
+    use super::*;
+    use crate::panics;
+
+    #[test]
+    fn a_thread_whose_driver_has_panicked_drives_no_more_and_has_its_buffers() {
+        let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+        let mut channel = Channel::new(Arc::clone(&config), Facts::default());
+        let own = |lent: &Lent| lent.0.as_deref().map(std::ptr::from_ref);
+        let lent = lend(&mut channel);
+        let buffers = own(&lent);
+        take_back(&mut channel, lent);
+        let panicked = panics::catch(|| {
+            let _lent = lend(&mut channel);
+            assert!(drives());
+            resume_unwind(Box::new("as it must"));
+        });
+        assert_eq!((panicked, drives()), (Err("The handler panicked: as it must".to_owned()), false));
+        let lent = lend(&mut Channel::new(config, Facts::default()));
+        assert_eq!(own(&lent), buffers);
+    }
 }

@@ -301,7 +301,7 @@ impl Pipe {
         });
     }
 
-    /// Makes the pipe as new for the next request. The memory that it copies into is kept.
+    /// Makes the pipe as new for the next request.
     #[inline]
     pub(crate) fn renew(pipe: &mut Arc<Self>) {
         if let Some(unshared) = Arc::get_mut(pipe) {
@@ -325,9 +325,8 @@ impl Pipe {
         unshared.place.renew();
         *unshared.flags.get_mut() = 0;
         let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let unread = state.unread.renewed();
         // What is dropped here may be the application's.
-        let _ = panics::catch(|| *state = PipeState { unread, ..PipeState::default() });
+        let _ = panics::catch(|| *state = PipeState::default());
     }
 
     /// Whether the state has changed since the pipe was new.

@@ -48,17 +48,14 @@ impl Pipe {
     /// Gathering begins, and takes what has come. `unasked`: bytes of the credit that the channel was not asked for. `None`
     /// where nothing more comes: the body may be read as it is.
     pub(crate) fn begin_gathering(&self, unasked: u64) -> Option<PartialBody> {
-        self.set(|state| {
+        let (unread, credit, charge) = self.set(|state| {
             if state.end.is_some() || state.over || state.body_dropped {
                 return None;
             }
-            Some(PartialBody {
-                bytes: state.unread.take_all(),
-                credit: mem::take(&mut state.credit).saturating_sub(unasked),
-                charge: mem::take(&mut state.charge),
-                end: None,
-            })
-        })
+            let credit = mem::take(&mut state.credit).saturating_sub(unasked);
+            Some((mem::take(&mut state.unread), credit, mem::take(&mut state.charge)))
+        })?;
+        Some(PartialBody { bytes: unread.into_vec(), credit, charge, end: None })
     }
 
     /// The body is whole: the handler gets it. `true` if the handler runs in the driver's own task, which has to be polled

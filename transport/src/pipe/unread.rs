@@ -52,6 +52,9 @@ impl Unread {
 
     /// The first bytes, or none.
     pub(super) fn take(&mut self) -> Bytes {
+        if self.is_empty() {
+            return Bytes::new();
+        }
         let bytes = match self.pieces.pop_front() {
             Some(piece) => piece,
             None if self.last.len() <= SMALL => self.last.split().freeze(),
@@ -61,9 +64,9 @@ impl Unread {
         bytes
     }
 
-    /// All of them, in one piece. As a rule they are not copied.
-    pub(super) fn take_all(&mut self) -> Vec<u8> {
-        let Self { pieces, last, length } = mem::take(self);
+    /// In one piece: more than a few are copied, so not under a lock.
+    pub(super) fn into_vec(self) -> Vec<u8> {
+        let Self { pieces, last, length } = self;
         match pieces.is_empty() {
             true => last.into(),
             false => {
@@ -73,13 +76,6 @@ impl Unread {
                 bytes
             }
         }
-    }
-
-    /// As new, with the memory that small pieces are copied into.
-    pub(super) fn renewed(&mut self) -> Self {
-        let mut last = mem::take(&mut self.last);
-        last.clear();
-        Self { last, ..Self::default() }
     }
 }
 
@@ -96,6 +92,8 @@ impl From<Vec<u8>> for Unread {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
 
     #[test]
@@ -113,8 +111,8 @@ mod tests {
                 }
             }
             let left = unread.len();
-            let rest = unread.take_all();
-            assert_eq!((rest.len(), unread.len(), unread.is_empty()), (left, 0, true));
+            let rest = unread.into_vec();
+            assert_eq!(rest.len(), left);
             unread = rest.into();
             while !unread.is_empty() {
                 taken.extend(unread.take());
@@ -122,6 +120,15 @@ mod tests {
             assert!(taken == all, "{takes}");
             assert!(unread.take().is_empty());
         }
+    }
+
+    #[test]
+    fn a_look_at_nothing_costs_no_memory() {
+        let mut unread = Unread::default();
+        unread.append(&[b'x'; 300]);
+        drop(unread.take());
+        let looked = measure(|| assert!(unread.take().is_empty() && Unread::default().take().is_empty()));
+        assert_eq!(looked.count_total, 0);
     }
 
     #[test]

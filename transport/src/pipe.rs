@@ -354,7 +354,8 @@ impl Pipe {
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         change(&mut state);
         let is_thread_waiting = state.is_thread && state.reader.is_some();
-        let later = more_may_come && is_thread_waiting && state.end.is_none();
+        let has_some_to_read = !state.unread.is_empty() && state.end.is_none();
+        let later = more_may_come && is_thread_waiting && has_some_to_read;
         let wakers = state.take_ready_wakers(later);
         drop(state);
         let mut own = false;
@@ -584,7 +585,8 @@ mod tests {
         let its = Waker::from(Arc::clone(&other));
         assert!(pipe.poll_peer_ended(&mut waiter, &mut Context::from_waker(&its)).is_pending());
         pipe.peer_ended();
-        assert!(deliver(10) && other.0.load(Ordering::SeqCst) == 1 && woken() == 2);
+        assert!(!pipe.wake(Waker::noop(), true).later && other.0.load(Ordering::SeqCst) == 1);
+        assert!(deliver(10) && woken() == 2);
         drop(pipe.set(|state| state.fail(BodyError::Closed)));
         assert!(!pipe.wake(Waker::noop(), true).later && woken() == 3);
         drop(blocking);

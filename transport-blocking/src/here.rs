@@ -113,7 +113,8 @@ impl OwnWork {
         is_some
     }
 
-    /// Runs what is followed by this worker's next. What it wakes is that, unless it may block.
+    /// Runs what is followed by this worker's next. What it wakes is that, unless it may block. A panic ends no more than
+    /// this: what was kept before it stays, and the worker comes to it.
     #[inline]
     pub(crate) fn keeping_woken<T>(&self, run: impl FnOnce() -> T) -> T {
         struct End<'a>(&'a Cell<bool>);

@@ -171,7 +171,8 @@ impl<S: AsRef<Socket> + Send + Unpin + 'static, T: Watcher> Wire for WatchedSock
 
 impl<S, T: Watcher> Drop for WatchedSocket<S, T> {
     fn drop(&mut self) {
-        // Closed, it leaves the system's set by itself.
+        // Closed, it leaves the system's set by itself, as nobody has another descriptor of it. That comes before its token
+        // is given up, for which no event comes then, but what another worker was told already.
         self.socket = None;
         self.watcher.close();
     }

@@ -16,7 +16,8 @@ use httpfsm::handler::Extensions;
 /// [flushes](Self::poll_flush) it after each write, before the task sleeps and before the half-close, and drops it
 /// after that, unless the connection is lost or is to be reset.
 ///
-/// A wire around another passes on each of these calls, also of those that have a default.
+/// A wire around another passes on each of these calls, also of those that have a default, but for
+/// [`poll_read_ready`](Self::poll_read_ready) where it holds input of its own.
 ///
 /// Input that is known, and output that is kept; the least that a wire needs:
 ///
@@ -71,9 +72,12 @@ pub trait Wire: Send + Unpin + 'static {
     /// them, before the first and behind the last, it is the peer's end, as 0 bytes are: many clients of TLS close so.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Ready where [`poll_read`](Self::poll_read) may do something. `Pending` registers the task's waker as that does: for a
-    /// wire that knows from events what may be read, and saves whoever drives it the way there. By default it is ready,
-    /// which says nothing.
+    /// Ready where [`poll_read`](Self::poll_read) may return something: bytes, the end of input or an error. `Pending`
+    /// registers the task's waker as that does: for a wire that knows from events what may be read, and saves whoever drives
+    /// it the way there. By default it is ready, which says nothing.
+    ///
+    /// A wire that holds input of its own, as one that decrypts does, leaves it at that: what it holds may be read though
+    /// nothing comes from the wire below.
     #[inline]
     fn poll_read_ready(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())

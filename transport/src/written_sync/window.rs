@@ -251,3 +251,31 @@ impl WindowState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the function, which waits for room, is woken at each piece that the source takes of so many.
+    fn wake_ups(pieces: usize, bytes: usize) -> Vec<bool> {
+        let window = Window::default();
+        for _ in 0..pieces {
+            assert!(window.push(vec![b'x'; bytes].into()).is_ok());
+        }
+        lock(&window.state).is_waited_for = true;
+        let take = || match window.poll_next(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(Next::Piece { makes_room, .. }) => Some(makes_room),
+            _ => None,
+        };
+        std::iter::from_fn(take).collect()
+    }
+
+    #[test]
+    fn a_function_that_waits_is_woken_once_half_of_the_window_is_free_and_not_for_each_piece() {
+        let once = |at: usize, of: usize| (1..=of).map(|taken| taken == at).collect::<Vec<_>>();
+        assert_eq!(wake_ups(PIECES, 1), once(PIECES / 2, PIECES));
+        assert_eq!(wake_ups(4, BYTES / 4), once(2, 4));
+        // One that is alone may be larger than the window.
+        assert_eq!(wake_ups(1, BYTES + 1), once(1, 1));
+    }
+}

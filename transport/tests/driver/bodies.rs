@@ -1,16 +1,17 @@
 //! Request bodies: read as they arrive or whole, with backpressure, and with the 100 that asks for them.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, Source};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::MemoryServer;
+use httpfsm_transport::run_blocking;
 
 use crate::support::{GET, Gate, serve};
 
@@ -413,4 +414,58 @@ fn a_response_is_over_with_the_last_byte_of_its_length() {
         assert_eq!(responses.matches("HTTP/1.1 200 OK\r\n").count(), 2, "{responses}");
         assert!(responses.ends_with("\r\n\r\nhello") && !client.is_ended(), "{responses}");
     }
+}
+
+/// A thread that reads a body, and does so as soon as it is woken.
+#[derive(Default)]
+struct Reader {
+    body: Mutex<Option<Body>>,
+    woken: AtomicUsize,
+    read: AtomicUsize,
+}
+
+impl Reader {
+    fn read(self: Arc<Self>) {
+        let waker = Waker::from(Arc::clone(&self));
+        let mut body = self.body.lock().unwrap();
+        let Some(body) = &mut *body else { return };
+        run_blocking(|| {
+            let mut cx = Context::from_waker(&waker);
+            while let Poll::Ready(Some(Ok(data))) = pin!(body.next_data()).poll(&mut cx) {
+                self.read.fetch_add(data.len(), Ordering::SeqCst);
+            }
+        });
+    }
+}
+
+impl Wake for Reader {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, Ordering::SeqCst);
+        self.read();
+    }
+}
+
+#[test]
+fn a_thread_that_reads_is_woken_once_for_all_that_comes_in_a_wake_up() {
+    const BYTES: usize = 200_000;
+    let reader = Arc::<Reader>::default();
+    let its = Arc::clone(&reader);
+    let mut server = serve(move |mut request: Request| {
+        *its.body.lock().unwrap() = Some(request.take_body());
+        std::future::pending::<()>()
+    });
+    let client = server.connect().unwrap();
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 10 * BYTES));
+    server.run();
+    Arc::clone(&reader).read();
+    server.run();
+    let mut receive = || {
+        client.send(vec![b'x'; BYTES]);
+        server.run();
+        (reader.read.swap(0, Ordering::SeqCst), reader.woken.swap(0, Ordering::SeqCst))
+    };
+    // Of a body that begins, less is asked for at once.
+    let begins = [(); 2].map(|()| receive());
+    assert_eq!(begins.map(|(bytes, _)| bytes), [BYTES; 2]);
+    assert_eq!([(); 3].map(|()| receive()), [(BYTES, 1); 3]);
 }

@@ -107,10 +107,12 @@ impl OwnWork {
 
     #[inline]
     pub(crate) fn has_next(&self) -> bool {
-        let next = self.next.take();
-        let is_some = next.is_some();
-        self.next.set(next);
-        is_some
+        is_some(&self.next)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.has_next() && !is_some(&self.function)
     }
 
     /// Runs what is followed by this worker's next. What it wakes is that, unless it may block. A panic ends no more than
@@ -137,4 +139,12 @@ impl OwnWork {
         // The application's code, whose panic would end the process where the thread drops what it has.
         let _ = catch_panic(|| drop(function));
     }
+}
+
+#[inline]
+fn is_some<T>(cell: &Cell<Option<T>>) -> bool {
+    let content = cell.take();
+    let is_some = content.is_some();
+    cell.set(content);
+    is_some
 }

@@ -208,7 +208,9 @@ impl Pool {
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
                 own.next.take().into_iter().for_each(|task| self.share(task));
             }
-            if let Some(task) = own.next.take() {
+            if let Some(function) = own.function.take() {
+                self.run_own(own, function);
+            } else if let Some(task) = own.next.take() {
                 task.poll();
             } else if !self.queue.is_empty() {
                 let (taken, wakes) = self.queue.take();
@@ -222,9 +224,6 @@ impl Pool {
             } else {
                 turns = TURNS;
             }
-            if let Some(function) = own.function.take() {
-                self.run_own(own, function);
-            }
             if turns >= TURNS {
                 turns = 0;
                 self.wait(poller, own, events);
@@ -235,11 +234,11 @@ impl Pool {
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, own: &OwnWork, events: &mut Events) {
         // What is queued may be known to this worker alone. Where nobody else waits, those on duty may all be blocked.
-        let is_spare = || self.queue.is_empty() && !own.has_next() && self.queue.sleepers().look().0 > 0;
+        let is_spare = || self.queue.is_empty() && own.is_empty() && self.queue.sleepers().look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
             self.duty.leave(self.queue.sleepers());
         }
-        let sleeps = self.queue.lie_down() && !own.has_next();
+        let sleeps = self.queue.lie_down() && own.is_empty();
         let waited = poller.wait(events, sleeps);
         if self.queue.get_up() {
             self.duty.note_all_busy();

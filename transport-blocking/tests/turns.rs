@@ -7,12 +7,12 @@ use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request, Response};
-use httpfsm_blocking::{Blocking, Functions, Server, ServerHandle, block_on, spawn, sync};
+use httpfsm_blocking::{Blocking, Functions, Job, Server, ServerHandle, block_on, spawn, sync};
 use httpfsm_transport::Spawner;
 use httpfsm_transport::memory::MemoryServer;
 
@@ -333,4 +333,36 @@ fn functions_within_a_function_are_run_by_it() {
         assert!(response.ends_with("\r\n\r\ninner"), "{workers} workers: {response}");
         block_on(server.begin_drain(None).gone());
     }
+}
+
+/// Jobs of which each is begun where the one before has woken who waits for it, and by nothing that is polled.
+struct Chain {
+    left: AtomicUsize,
+    job: Mutex<Option<Job<()>>>,
+    is_over: Signal,
+}
+
+impl Wake for Chain {
+    fn wake(self: Arc<Self>) {
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
+            return self.is_over.tell();
+        }
+        let mut job = Job::spawn(&Functions, || ()).unwrap();
+        let waker = Waker::from(Arc::clone(&self));
+        assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
+        *self.job.lock().unwrap() = Some(job);
+    }
+}
+
+#[test]
+fn a_function_that_is_called_where_another_has_ended_is_not_left_behind() {
+    let server = start(1, |_: Request| async {
+        let (left, job, is_over) = (AtomicUsize::new(5), Mutex::default(), Signal::default());
+        let chain = Arc::new(Chain { left, job, is_over });
+        Arc::clone(&chain).wake();
+        chain.is_over.told().await;
+        "all ran"
+    });
+    assert!(receive(send(&server, "/")).ends_with("all ran"));
+    block_on(server.begin_drain(None).gone());
 }

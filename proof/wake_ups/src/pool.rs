@@ -35,6 +35,8 @@ pub(crate) struct Function {
     pub(crate) blocks_for: u32,
     /// Its worker goes on with this one.
     pub(crate) then: &'static [Task],
+    /// Called by whom its end wakes.
+    pub(crate) calls: &'static [Function],
 }
 
 pub(crate) struct Pool {
@@ -59,6 +61,13 @@ struct Progress {
 struct Worker {
     next: Option<Task>,
     function: Option<Function>,
+}
+
+impl Worker {
+    /// `OwnWork::is_empty`.
+    fn is_empty(&self) -> bool {
+        self.next.is_none() && self.function.is_none()
+    }
 }
 
 /// Runs so many workers, of which so many are on duty, and `outside` on threads that are none, until all that is named is
@@ -136,7 +145,9 @@ impl Pool {
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
                 worker.next.take().into_iter().for_each(|task| self.share(task));
             }
-            if let Some(task) = worker.next.take() {
+            if let Some(function) = worker.function.take() {
+                self.run_own(worker, function);
+            } else if let Some(task) = worker.next.take() {
                 self.poll(worker, task);
             } else if !self.queue.is_empty() {
                 let (taken, wakes) = self.queue.take();
@@ -150,9 +161,6 @@ impl Pool {
             } else {
                 turns = TURNS;
             }
-            if let Some(function) = worker.function.take() {
-                self.run_own(worker, function);
-            }
             if turns >= TURNS {
                 turns = 0;
                 self.wait(worker);
@@ -162,12 +170,11 @@ impl Pool {
 
     /// `Pool::wait`.
     fn wait(&self, worker: &mut Worker) {
-        let is_spare =
-            || self.queue.is_empty() && worker.next.is_none() && self.queue.sleepers().look().0 > 0;
+        let is_spare = || self.queue.is_empty() && worker.is_empty() && self.queue.sleepers().look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
             self.duty.leave(self.queue.sleepers());
         }
-        let sleeps = self.queue.lie_down() && worker.next.is_none();
+        let sleeps = self.queue.lie_down() && worker.is_empty();
         let events = self.epoll.wait(sleeps);
         if self.queue.get_up() {
             self.duty.note_all_busy();
@@ -200,6 +207,7 @@ impl Pool {
         self.block_for(function.blocks_for);
         lock(&self.progress).running -= 1;
         function.then.iter().for_each(|&task| self.push_next(worker, task));
+        worker.function = function.calls.first().copied();
         self.is_over(function.name);
         self.duty.resume();
         let wakes = self.queue.end_function(worker.next.is_some());

@@ -57,53 +57,65 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
         );
     }),
     ("a function that blocks holds up no task", |workers, on_duty| {
-        const CALLS: Task = Task { calls: &[Function { name: 2, blocks_for: 3, then: &[] }], ..task(1) };
+        const CALLS: Task = Task { calls: &[Function { blocks_for: 3, ..function(2) }], ..task(1) };
         run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.event(task(3))]);
     }),
     (
         "a function that blocks does not hold up its own task, which was woken while it called",
         |workers, on_duty| {
-            const CALLS: Task = Task {
-                calls: &[Function { name: 2, blocks_for: 3, then: &[] }],
-                again: &[task(3)],
-                ..task(1)
-            };
+            const CALLS: Task =
+                Task { calls: &[Function { blocks_for: 3, ..function(2) }], again: &[task(3)], ..task(1) };
             run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS)]);
         },
     ),
     ("a function from outside, for a file, runs beside that of a task", |workers, on_duty| {
-        const CALLS: Task = Task { calls: &[Function { name: 2, blocks_for: 0, then: &[] }], ..task(1) };
-        const FILE: Function = Function { name: 3, blocks_for: 0, then: &[] };
+        const CALLS: Task = Task { calls: &[function(2)], ..task(1) };
+        const FILE: Function = function(3);
         run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.share_function(FILE)]);
     }),
     (
         "a function that may not run yet, and is called before its worker looks at sockets, runs later",
         |workers, on_duty| {
             // In the fourth turn, after which a worker looks.
-            const FOURTH: Task = Task { calls: &[Function { name: 7, blocks_for: 0, then: &[] }], ..task(6) };
+            const FOURTH: Task = Task { calls: &[function(7)], ..task(6) };
             const THIRD: Task = Task { again: &[FOURTH], ..task(5) };
             const SECOND: Task = Task { again: &[THIRD], ..task(4) };
             const FIRST: Task = Task { again: &[SECOND], ..task(3) };
-            const HOLDS: Task = Task { calls: &[Function { name: 2, blocks_for: 6, then: &[] }], ..task(1) };
+            const HOLDS: Task = Task { calls: &[Function { blocks_for: 6, ..function(2) }], ..task(1) };
             run(workers, on_duty, 7, &[|pool: &Pool| pool.event(HOLDS), |pool| pool.event(FIRST)]);
         },
     ),
+    (
+        "a function that is called where another has ended is left behind by no worker that waits",
+        |workers, on_duty| {
+            const LAST: Function = Function { blocks_for: 5, ..function(4) };
+            const THIRD: Function = Function { calls: &[LAST], ..function(3) };
+            const SECOND: Function = Function { calls: &[THIRD], ..function(2) };
+            run(
+                workers,
+                on_duty,
+                5,
+                &[
+                    |pool: &Pool| pool.event(Task { calls: const { &[SECOND] }, ..task(1) }),
+                    |pool| {
+                        pool.event(task(5));
+                    },
+                ],
+            );
+        },
+    ),
     ("no more functions run than may, and each does", |workers, on_duty| {
-        const CALL: [Task; 2] = [
-            Task { calls: &[Function { name: 2, blocks_for: 0, then: &[] }], ..task(1) },
-            Task { calls: &[Function { name: 4, blocks_for: 0, then: &[] }], ..task(3) },
-        ];
+        const CALL: [Task; 2] =
+            [Task { calls: &[function(2)], ..task(1) }, Task { calls: &[function(4)], ..task(3) }];
         run(workers, on_duty, 4, &[|pool: &Pool| pool.event(CALL[0]), |pool| pool.event(CALL[1])]);
     }),
     (
         "a function that waits for its turn gets it also where the worker of the one before goes on with what blocks",
         |workers, on_duty| {
             const GOES_ON: Function =
-                Function { name: 2, blocks_for: 3, then: &[Task { blocks_for: 4, ..task(5) }] };
-            const CALL: [Task; 2] = [
-                Task { calls: &[GOES_ON], ..task(1) },
-                Task { calls: &[Function { name: 4, blocks_for: 0, then: &[] }], ..task(3) },
-            ];
+                Function { blocks_for: 3, then: &[Task { blocks_for: 4, ..task(5) }], ..function(2) };
+            const CALL: [Task; 2] =
+                [Task { calls: &[GOES_ON], ..task(1) }, Task { calls: &[function(4)], ..task(3) }];
             run(
                 workers,
                 on_duty,
@@ -116,6 +128,10 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
         },
     ),
 ];
+
+const fn function(name: u32) -> Function {
+    Function { name, blocks_for: 0, then: &[], calls: &[] }
+}
 
 const fn task(name: u32) -> Task {
     Task { name, blocks_for: 0, wakes: &[], calls: &[], again: &[] }

@@ -1,11 +1,12 @@
 //! Bodies that a blocking function writes, on the in-memory transport and on threads of a pool.
 #![allow(clippy::unwrap_used)]
 
+#[path = "threads/few.rs"]
+mod few;
+
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::fields::Fields;
@@ -14,8 +15,7 @@ use httpfsm::status::Status;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 use httpfsm_transport::{Held, Inline, NoThread, Spawner, SyncBodyWriter, Threads, block_on, written_sync};
 
-/// Longer than anything here takes: only a hang reaches it.
-const HANG: Duration = Duration::from_secs(60);
+use few::{Few, HANG};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET_1_0: &str = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
@@ -23,54 +23,15 @@ const GET_1_0: &str = "GET / HTTP/1.0\r\nHost: a\r\n\r\n";
 /// What a peer that reads nothing has been sent.
 const WINDOW: u64 = 256 << 10;
 
-type Work = Box<dyn FnOnce() + Send>;
-
-/// A pool of few threads.
-#[derive(Clone)]
-struct Few(mpsc::Sender<Work>);
-
-impl Few {
-    fn start(threads: usize) -> Self {
-        let (give, work) = mpsc::channel::<Work>();
-        let work = Arc::new(Mutex::new(work));
-        for _ in 0..threads {
-            let work = Arc::clone(&work);
-            thread::spawn(move || {
-                loop {
-                    let next = work.lock().unwrap().recv();
-                    let Ok(next) = next else { return };
-                    next();
-                }
-            });
-        }
-        Self(give)
-    }
-}
-
-impl Spawner for Few {
-    fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
-        self.0.send(work).map_err(|_| NoThread)
-    }
-
-    fn is_scarce(&self) -> bool {
-        true
-    }
-}
-
 fn until<H: Handler>(
     server: &mut MemoryServer<H>,
     what: &str,
     mut is_so: impl FnMut(&mut MemoryServer<H>) -> bool,
 ) {
-    let began = Instant::now();
-    loop {
+    few::until(what, || {
         server.run();
-        if is_so(server) {
-            return;
-        }
-        assert!(began.elapsed() < HANG, "{what}: {:?}", server.held());
-        thread::sleep(Duration::from_micros(200));
-    }
+        if is_so(server) { Ok(()) } else { Err(server.held()) }
+    });
 }
 
 /// What the server has sent when it closes.
@@ -418,7 +379,7 @@ fn without_a_thread_the_response_is_cut() {
     #[derive(Clone)]
     struct NoThreads;
     impl Spawner for NoThreads {
-        fn spawn_blocking(&self, _: Work) -> Result<(), NoThread> {
+        fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
             Err(NoThread)
         }
     }

@@ -4,5 +4,7 @@
 
 mod crowds;
 mod cuts;
+#[path = "../threads/few.rs"]
+mod few;
 mod rule;
 mod support;

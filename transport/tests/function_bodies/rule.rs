@@ -10,7 +10,8 @@ use httpfsm::handler::{Handler, Request};
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{BodyReader, sync};
 
-use crate::support::{Calls, Pool, Stand, content, head, stand};
+use crate::few::Few;
+use crate::support::{Calls, Stand, content, head, stand};
 
 const OVERFLOW: usize = 1000;
 const EXPECT: &str = "Expect: 100-continue\r\n";
@@ -199,7 +200,7 @@ fn what_a_handler_has_asked_for_comes_though_a_function_goes_on_with_the_body() 
             let rest = io::copy(&mut BodyReader::new(request.take_body()), &mut io::sink())?;
             Ok(format!("{rest} bytes"))
         };
-        let function = Arc::new(sync(Pool::start(1), count));
+        let function = Arc::new(sync(Few::start(1), count));
         let handler = move |mut request: Request| {
             let function = Arc::clone(&function);
             async move {

@@ -3,50 +3,14 @@
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
-use httpfsm_transport::{BodyReader, Held, NoThread, Spawner, block_on, sync};
+use httpfsm_transport::{BodyReader, Held, block_on, sync};
 
-/// Longer than anything here takes: only a hang reaches it.
-const HANG: Duration = Duration::from_secs(60);
-
-type Work = Box<dyn FnOnce() + Send>;
-
-/// Threads that end with their pool.
-pub(crate) struct Pool(Mutex<mpsc::Sender<Work>>);
-
-impl Pool {
-    pub(crate) fn start(threads: usize) -> Arc<Self> {
-        let (give, work) = mpsc::channel::<Work>();
-        let work = Arc::new(Mutex::new(work));
-        for _ in 0..threads {
-            let work = Arc::clone(&work);
-            thread::spawn(move || {
-                loop {
-                    let next = work.lock().unwrap().recv();
-                    let Ok(next) = next else { return };
-                    next();
-                }
-            });
-        }
-        Arc::new(Self(Mutex::new(give)))
-    }
-}
-
-impl Spawner for Pool {
-    fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
-        self.0.lock().unwrap().send(work).map_err(|_| NoThread)
-    }
-
-    fn is_scarce(&self) -> bool {
-        true
-    }
-}
+use crate::few::{self, Few};
 
 /// How many calls of the function have begun, and how many have ended.
 #[derive(Clone, Default)]
@@ -121,7 +85,7 @@ pub(crate) fn stand(config: ServerConfig, threads: usize, permits: usize) -> Sta
         count.0.1.fetch_add(1, Ordering::SeqCst);
         response
     };
-    let server = MemoryServer::with(config, 1 << 22, None, sync(Pool::start(threads), function));
+    let server = MemoryServer::with(config, 1 << 22, None, sync(Few::start(threads), function));
     server.permit_waiting(permits);
     Stand { holds: Some(Holds(hold)), server, calls }
 }
@@ -138,15 +102,10 @@ impl<H: Handler> Stand<H> {
     }
 
     pub(crate) fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> bool) {
-        let began = Instant::now();
-        loop {
+        few::until(what, || {
             self.server.run();
-            if is_so(self) {
-                return;
-            }
-            assert!(began.elapsed() < HANG, "{what}: {:?}", self.server.held());
-            thread::sleep(Duration::from_micros(200));
-        }
+            if is_so(self) { Ok(()) } else { Err(self.server.held()) }
+        });
     }
 
     /// The response, when it is whole.

@@ -64,7 +64,7 @@ impl WatchedListener {
         accepted: (Socket, Peer, Peer),
     ) -> io::Result<Accepted<WatchedSocket<Socket, Arc<Task>>>> {
         let (socket, peername, sockname) = accepted;
-        let task = self.pool.task();
+        let task = self.pool.task()?;
         let added = self.poller.add(&socket, task.token());
         // Made before the result is looked at: where it is an error, the drop has the task forgotten.
         let wire = WatchedSocket::new(socket, Arc::clone(&task));

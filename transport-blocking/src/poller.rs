@@ -2,8 +2,8 @@
 
 pub(crate) use crate::readiness::{ENDED, READABLE, WRITABLE};
 
-/// The token of wake-ups.
-pub(crate) const WAKE_UP: u64 = u64::MAX;
+/// The token of wake-ups. No token has more bits than an address, as there is no room for them where workers wait by turns.
+pub(crate) const WAKE_UP: u64 = usize::MAX as u64;
 
 /// Events taken from the system at once. What comes at the same time is for other workers.
 pub(crate) const EVENTS: usize = 8;

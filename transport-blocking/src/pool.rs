@@ -48,6 +48,9 @@ const TURNS: u32 = 64;
 /// behind the other, always has more to do.
 const OWN_TURNS: u32 = 8;
 
+/// Bits of a token that say where its task is. As many above them say which of those it is that were there.
+const HALF: u32 = usize::BITS / 2;
+
 /// See the module's documentation.
 pub(crate) struct Pool {
     /// How many functions may run at once.
@@ -62,8 +65,8 @@ pub(crate) struct Pool {
     pub(crate) tunnels: Tunnels,
 }
 
-/// The tasks of sockets, which events name by their tokens. No token is used again before 2^32 others, so no event
-/// reaches the wrong socket.
+/// The tasks of sockets, which events name by their tokens. No token is used again before so many others as half of an
+/// address can number, 2^32 as a rule, so no event reaches the wrong socket.
 #[derive(Default)]
 struct Sockets {
     tasks: Slab<Arc<Task>>,
@@ -101,13 +104,17 @@ impl Pool {
     }
 
     /// A task for a socket.
-    pub(crate) fn task(self: &Arc<Self>) -> Arc<Task> {
+    ///
+    /// # Errors
+    ///
+    /// There are as many as an address of few bits can number.
+    pub(crate) fn task(self: &Arc<Self>) -> io::Result<Arc<Task>> {
         let mut sockets = self.sockets.write().unwrap_or_else(PoisonError::into_inner);
         sockets.made = sockets.made.wrapping_add(1);
         let made = sockets.made;
         let place = sockets.tasks.vacant_entry();
-        let token = u64::from(made) << 32 | place.key() as u64;
-        Arc::clone(place.insert(Arc::new(Task::new(token, Arc::clone(self)))))
+        let token = token(HALF, made, place.key()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Arc::clone(place.insert(Arc::new(Task::new(token, Arc::clone(self))))))
     }
 
     /// The socket of a task is closed.
@@ -313,5 +320,32 @@ impl Sockets {
 #[inline]
 fn key(token: u64) -> usize {
     // The lower half, which was made of a key.
-    (token & u64::from(u32::MAX)) as usize
+    (token & low(HALF)) as usize
+}
+
+/// The token of a task, the `made`th one. `None` where the key has more bits, or all of them: that is what wake-ups have.
+fn token(half: u32, made: u32, key: usize) -> Option<u64> {
+    let key = Some(key as u64).filter(|&key| key < low(half))?;
+    Some((u64::from(made) & low(half)) << half | key)
+}
+
+/// So many bits, the lowest ones.
+const fn low(bits: u32) -> u64 {
+    (1 << bits) - 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_have_as_many_bits_as_an_address_and_tell_apart_what_was_made_for_one_place() {
+        const LAST: usize = 0xfffe;
+        assert_eq!(token(16, 0x1_2345, LAST), Some(0x2345_fffe));
+        assert_eq!(token(16, u32::MAX, LAST), Some(0xffff_fffe));
+        assert_eq!(token(16, 1, LAST + 1), None, "the last one has the token of wake-ups");
+        assert_eq!(token(32, 0x1_2345, LAST + 1), Some(0x0001_2345_0000_ffff));
+        let known = token(HALF, 3, 7).map(|token| (key(token), token == WAKE_UP));
+        assert_eq!(known, Some((7, false)));
+    }
 }

@@ -157,7 +157,7 @@ impl Transport for Blocking {
         service.permit_waiting(self.waiting.unwrap_or(self.workers / 2).min(self.workers.saturating_sub(1)));
         let begin = || {
             for listener in opening.listeners {
-                let task = pool.task();
+                let task = pool.task()?;
                 let listener = WatchedListener::new(listener, &pool, Arc::clone(&task))?;
                 let last_accepted = listener.last_accepted();
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {

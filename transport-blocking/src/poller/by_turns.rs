@@ -37,14 +37,14 @@ impl Poller {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
-        let waker = Waker::new(&registry, token(WAKE_UP)?)?;
+        let waker = Waker::new(&registry, token(WAKE_UP))?;
         Ok(Self { turn: Mutex::new((poll, mio::Events::with_capacity(EVENTS))), registry, waker })
     }
 
     /// Has all that happens to a socket told. It is forgotten when it is closed.
     pub(crate) fn add(&self, socket: impl AsFd, socket_token: u64) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.registry.register(&mut SourceFd(&socket.as_fd().as_raw_fd()), token(socket_token)?, interest)
+        self.registry.register(&mut SourceFd(&socket.as_fd().as_raw_fd()), token(socket_token), interest)
     }
 
     /// Has nothing more told of a socket that stays open elsewhere.
@@ -88,9 +88,9 @@ impl Poller {
     }
 }
 
-/// A token of mio's has as many bits as an address.
-fn token(token: u64) -> io::Result<Token> {
-    usize::try_from(token).map(Token).map_err(|_| io::ErrorKind::OutOfMemory.into())
+/// No token has more bits than an address.
+fn token(token: u64) -> Token {
+    Token(token as usize)
 }
 
 /// Accepts a connection that does not block.

@@ -199,6 +199,16 @@ fn collect_does_not_copy_a_body_of_one_piece() {
 }
 
 #[test]
+fn collect_counts_what_is_still_to_come() {
+    let pipe = FrameQueue::of([data("abc"), data("de"), Frame::End]);
+    let mut body = pipe.body();
+    pipe.state(|state| state.length = Some(5));
+    assert_eq!(next_text(&mut body).as_deref(), Some("abc"));
+    pipe.state(|state| state.length = Some(2));
+    assert_eq!(now(body.collect(2)).unwrap(), "de");
+}
+
+#[test]
 fn collect_refuses_an_announced_length_before_it_reads() {
     let pipe = FrameQueue::of([data("abc")]);
     pipe.state(|state| state.length = Some(u64::MAX));

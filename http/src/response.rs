@@ -94,7 +94,7 @@ where
             Poll::Pending => {}
         }
     }
-    handler::Body::stream(Streamed { body, first, length })
+    handler::Body::stream(Streamed { body, first, left: length })
 }
 
 /// The next frame of a body.
@@ -129,8 +129,8 @@ struct Streamed<B> {
     body: B,
     /// A frame that came before.
     first: Option<Frame>,
-    /// What the body had when it began.
-    length: Option<u64>,
+    /// Bytes still to come, of what the body had when it began.
+    left: Option<u64>,
 }
 
 impl<B> Source for Streamed<B>
@@ -139,14 +139,18 @@ where
     B::Error: Into<BoxError>,
 {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
-        match self.first.take() {
-            Some(frame) => Poll::Ready(frame),
-            None => poll(Pin::new(&mut self.body), cx),
+        let frame = match self.first.take() {
+            Some(frame) => frame,
+            None => ready!(poll(Pin::new(&mut self.body), cx)),
+        };
+        if let (Frame::Data(data), Some(left)) = (&frame, &mut self.left) {
+            *left = left.saturating_sub(data.len() as u64);
         }
+        Poll::Ready(frame)
     }
 
     fn length(&self) -> Option<u64> {
-        self.length
+        self.left
     }
 }
 

@@ -19,6 +19,7 @@ use bytes::{Buf, Bytes};
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
+use httpfsm::handler::IntoResponse;
 use httpfsm::{Handler, ServerConfig};
 use httpfsm_http::{Body, service};
 use httpfsm_transport::{Held, NoThread, Spawner, SyncBodyWriter, Threads, written_sync};
@@ -89,6 +90,45 @@ fn a_body_of_a_known_length_keeps_it_where_it_is_sent_back() {
         response.contains("\r\nContent-Length: 5\r\n") && response.ends_with("\r\n\r\nhello"),
         "{response}"
     );
+}
+
+/// 100 bytes, of which 60 come first; what comes back.
+fn in_two_pieces(handler: impl Handler) -> String {
+    let mut case = Case::new(handler);
+    let mut response = case.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+    response += &case.send([b'a'; 60]);
+    response += &case.send([b'b'; 40]);
+    assert!(!case.client.is_ended(), "{response}");
+    response
+}
+
+#[test]
+fn the_length_of_a_body_is_what_is_still_to_come() {
+    let rest = async |mut request: Request<Body>| {
+        let first = request.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!((first.len(), request.body().size_hint().exact()), (60, Some(40)));
+        Ok::<_, Infallible>(Response::new(request.into_body()))
+    };
+    let response = in_two_pieces(service(service_fn(rest)));
+    let whole = format!("\r\n\r\n{}", "b".repeat(40));
+    assert!(response.contains("\r\nContent-Length: 40\r\n") && response.ends_with(&whole), "{response}");
+}
+
+/// A handler around a service sees the same of a response.
+#[test]
+fn the_length_of_the_body_of_a_response_is_what_is_still_to_come() {
+    let app = Router::new().route("/", post(|request: axum::extract::Request| async { request.into_body() }));
+    let app = service(app);
+    let response = in_two_pieces(move |request: httpfsm::Request| {
+        let response = app.call(request);
+        async move {
+            let mut body = response.await.into_response().body;
+            assert_eq!(body.length(), Some(100));
+            let first = body.next_data().await.unwrap().unwrap();
+            format!("{} {:?} {}", first.len(), body.length(), body.collect(40).await.unwrap().len())
+        }
+    });
+    assert!(response.ends_with("\r\n\r\n60 Some(40) 40"), "{response}");
 }
 
 /// An endless body of pieces, which counts them.

@@ -24,7 +24,8 @@ const ORDERS: usize = 64;
 /// The request body, as the handler reads it.
 pub(crate) struct PipeSource {
     pipe: Arc<Pipe>,
-    length: Option<u64>,
+    /// Bytes still to come, if it is known how many.
+    left: Option<u64>,
     /// It is being gathered, although nobody may wait for that any more.
     asked: Option<GatherUntil>,
     /// All of it, where it was read and not replaced.
@@ -33,7 +34,7 @@ pub(crate) struct PipeSource {
 
 impl PipeSource {
     pub(crate) fn new(pipe: Arc<Pipe>, length: Option<u64>) -> Self {
-        Self { pipe, length, asked: None, gathered: None }
+        Self { pipe, left: length, asked: None, gathered: None }
     }
 }
 
@@ -42,14 +43,18 @@ impl Source for PipeSource {
         if let Some(until) = self.asked {
             self.gathered = ready!(self.as_mut().poll_gathered(until, cx));
         }
-        match &mut self.gathered {
-            Some(body) => body.poll_frame(cx),
-            None => self.pipe.poll_body(cx),
+        if let Some(body) = &mut self.gathered {
+            return body.poll_frame(cx);
         }
+        let frame = ready!(self.pipe.poll_body(cx));
+        if let (Frame::Data(data), Some(left)) = (&frame, &mut self.left) {
+            *left = left.saturating_sub(data.len() as u64);
+        }
+        Poll::Ready(frame)
     }
 
     fn length(&self) -> Option<u64> {
-        self.gathered.as_ref().map_or(self.length, Body::length)
+        self.gathered.as_ref().map_or(self.left, Body::length)
     }
 
     fn poll_gathered(

@@ -157,6 +157,34 @@ fn an_echo_streams_both_ways_with_its_trailers() {
 }
 
 #[test]
+fn the_length_of_a_body_is_what_is_still_to_come() {
+    let mut server = serve(|mut request: Request| async move {
+        let body = request.body();
+        assert_eq!(body.length(), Some(100));
+        let first = body.next_data().await.unwrap().unwrap();
+        assert_eq!((first.len(), body.length()), (60, Some(40)));
+        match request.path() {
+            "/collect" => Response::bytes(request.body().collect(40).await.unwrap()),
+            _ => Response::new(Status::OK).with_body(request.take_body()),
+        }
+    });
+    let client = server.connect().unwrap();
+    for path in ["/collect", "/echo"] {
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"));
+        client.send([b'a'; 60]);
+        server.run();
+        client.send([b'b'; 40]);
+        server.run();
+        let response = client.take_text();
+        let whole = format!("\r\n\r\n{}", "b".repeat(40));
+        assert!(
+            response.contains("\r\nContent-Length: 40\r\n") && response.ends_with(&whole),
+            "{path}: {response}"
+        );
+    }
+}
+
+#[test]
 fn a_body_of_tiny_pieces_is_one_piece_for_a_reader_that_was_away() {
     let gate = Gate::default();
     let waiting = gate.clone();

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::handler::{
-    Body, BodyFailure, Failure, Frame, IntoResponse, MemoryHandle, MemoryLedger, MemoryUse, NoRoom, Response,
-    Subscriber, Waiter,
+    Body, BodyFailure, CollectError, Failure, Frame, IntoResponse, MemoryHandle, MemoryLedger, MemoryUse,
+    NoRoom, Response, Subscriber, Waiter,
 };
 use httpfsm::{BodyError, Fields, ServerConfig, Status};
 
@@ -81,6 +81,33 @@ fn the_want_of_room_is_a_503_and_another_failure_of_a_source_a_500() {
     assert_eq!(status(BodyFailure::source(NoRoom)), Status::SERVICE_UNAVAILABLE);
     assert_eq!(status(BodyFailure::source(std::io::Error::other("a disk"))), Status::INTERNAL_SERVER_ERROR);
     assert_eq!(status(BodyError::TimedOut.into()), Status::REQUEST_TIMEOUT);
+}
+
+/// As `?` gives it: of the body, of what reads it, and of a reader of I/O around it.
+#[test]
+fn a_source_that_fails_is_reported_and_a_peer_that_does_is_not() {
+    let failure = || BodyFailure::source(std::io::Error::other("the disk is gone"));
+    let mut responses = vec![
+        failure().into_response(),
+        CollectError::Failed(failure()).into_response(),
+        #[cfg(feature = "std")]
+        std::io::Error::from(failure()).into_response(),
+        #[cfg(feature = "json")]
+        httpfsm::handler::JsonError::Body(failure().into()).into_response(),
+        #[cfg(feature = "form")]
+        httpfsm::handler::FormError::Body(failure().into()).into_response(),
+        #[cfg(feature = "multipart")]
+        httpfsm::handler::MultipartError::from(multer::Error::StreamReadFailed(failure().into()))
+            .into_response(),
+    ];
+    for response in &mut responses {
+        assert_eq!(response.status, Status::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.failure(), Some("The source of the body failed: the disk is gone"));
+        assert_eq!(response.take_body().length(), Some(0), "the peer is not told");
+    }
+    for peer in [BodyFailure::source(NoRoom), BodyError::Truncated.into(), BodyError::TimedOut.into()] {
+        assert_eq!(peer.into_response().failure(), None);
+    }
 }
 
 /// As `?` gives it, of a handler that reserves memory itself.

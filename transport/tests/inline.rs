@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io::{ErrorKind, Read};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::error::BodyError;
-use httpfsm::handler::{BodyFailure, Handler, Request, Response};
+use httpfsm::handler::{BodyFailure, ConnectionInfo, Failure, Handler, Request, Response, Subscriber};
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{BodyReader, Inline, block_on, sync};
 
@@ -75,6 +75,36 @@ fn whoever_waits_for_the_body_with_block_on_is_told_so() {
     };
     let received = exchange(Bodies::Streamed, move || sync(Inline, collect));
     assert!(received.contains("not `Inline`") && received.ends_with("<0>"), "{received}");
+}
+
+/// What a server tells of its handlers.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Subscriber for Told {
+    fn failed(&self, _: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        self.0.lock().unwrap().push(format!("{failure}: {text}"));
+    }
+}
+
+#[test]
+fn the_subscriber_is_told_of_a_function_that_cannot_wait_for_its_body() {
+    let collect = |mut request: Request| block_on(request.body().collect(1000));
+    let told = Arc::new(Told::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::<Told>::clone(&told);
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Streamed);
+    let mut server = MemoryServer::with(config, 64 << 10, Some(subscriber), sync(Inline, collect));
+    let client = server.connect().unwrap();
+    client.send(POST);
+    server.run();
+    let received = client.take_text();
+    assert!(received.starts_with("HTTP/1.1 500 ") && !received.contains("Inline"), "{received}");
+    let told = told.0.lock().unwrap();
+    assert!(
+        told.len() == 1 && told[0].starts_with("handler: ") && told[0].contains("not `Inline`"),
+        "{told:?}"
+    );
 }
 
 #[test]

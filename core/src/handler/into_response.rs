@@ -1,7 +1,7 @@
 //! What a handler may return.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 
@@ -153,7 +153,7 @@ impl IntoResponse for CollectError {
 }
 
 /// The status of the peer's mistake; 503 if there was no room in the server's memory, 500 if the application's own source
-/// failed otherwise.
+/// failed otherwise: the subscriber is told what it is, and the peer is not.
 impl IntoResponse for BodyFailure {
     fn into_response(self) -> Response {
         Response::new(match self {
@@ -161,8 +161,11 @@ impl IntoResponse for BodyFailure {
             Self::Request(BodyError::TimedOut) => Status::REQUEST_TIMEOUT,
             Self::Request(BodyError::Truncated | BodyError::Disconnected) => Status::BAD_REQUEST,
             Self::Request(BodyError::Closed) => Status::SERVICE_UNAVAILABLE,
+            Self::Request(BodyError::NotContinued) => Status::INTERNAL_SERVER_ERROR,
             Self::Source(error) if error.is::<NoRoom>() => return NoRoom.into_response(),
-            Self::Request(BodyError::NotContinued) | Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
+            Self::Source(_) => {
+                return Response::new(Status::INTERNAL_SERVER_ERROR).with_failure(self.to_string());
+            }
         })
     }
 }
@@ -184,8 +187,7 @@ impl IntoResponse for std::io::Error {
             Err(error) if error.get_ref().is_some_and(|source| source.is::<NoRoom>()) => {
                 NoRoom.into_response()
             }
-            Err(error) => Response::new(Status::INTERNAL_SERVER_ERROR)
-                .with_failure(alloc::string::ToString::to_string(&error)),
+            Err(error) => Response::new(Status::INTERNAL_SERVER_ERROR).with_failure(error.to_string()),
         }
     }
 }

@@ -325,7 +325,8 @@ fn the_errors_of_a_handler_have_their_statuses() {
     ] {
         assert_eq!(error.into_response().status.code(), code);
     }
-    assert_eq!(InvalidField::ContentLength.into_response().status.code(), 500);
+    let response = InvalidField::ContentLength.into_response();
+    assert_eq!((response.status.code(), response.fault()), (500, Some(&InvalidField::ContentLength)));
 }
 
 #[test]

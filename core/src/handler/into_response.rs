@@ -192,9 +192,10 @@ impl IntoResponse for std::io::Error {
     }
 }
 
-/// `500 Internal Server Error`.
+/// `500 Internal Server Error`, with the [`fault`](Response::fault) that [`with_field`](Response::with_field) leaves there: the
+/// subscriber is told.
 impl IntoResponse for InvalidField {
     fn into_response(self) -> Response {
-        Response::new(Status::INTERNAL_SERVER_ERROR)
+        Response::default().with_fault(self)
     }
 }

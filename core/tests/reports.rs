@@ -83,6 +83,19 @@ fn the_want_of_room_is_a_503_and_another_failure_of_a_source_a_500() {
     assert_eq!(status(BodyError::TimedOut.into()), Status::REQUEST_TIMEOUT);
 }
 
+#[cfg(feature = "multipart")]
+#[test]
+fn a_form_whose_body_fails_says_so_in_one_sentence() {
+    for (failure, text) in [
+        (BodyError::Truncated.into(), "The peer ended its input inside the request body."),
+        (BodyFailure::source("the disk is gone"), "The source of the body failed: the disk is gone."),
+    ] {
+        let error = multer::Error::StreamReadFailed(failure.into());
+        let error = httpfsm::handler::MultipartError::from(error);
+        assert_eq!(error.to_string(), format!("The form cannot be read: {text}"));
+    }
+}
+
 /// As `?` gives it: of the body, of what reads it, and of a reader of I/O around it.
 #[test]
 fn a_source_that_fails_is_reported_and_a_peer_that_does_is_not() {

@@ -385,7 +385,10 @@ impl From<multer::Error> for MultipartError {
 impl fmt::Display for MultipartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            multer::Error::StreamReadFailed(error) => write!(f, "The form cannot be read: {error}."),
+            // Most failures of a body are whole sentences.
+            multer::Error::StreamReadFailed(error) => {
+                write!(f, "The form cannot be read: {}.", error.to_string().trim_end_matches('.'))
+            }
             error => write!(f, "The form cannot be read: {error}."),
         }
     }

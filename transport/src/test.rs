@@ -233,7 +233,7 @@ impl Method {
 #[derive(Clone, PartialEq, Eq)]
 pub struct TestResponse {
     status: Status,
-    /// The head and, where there is one, the trailer section.
+    /// Those of the head.
     lines: Vec<(String, Vec<u8>)>,
     trailers: Vec<(String, Vec<u8>)>,
     content: Vec<u8>,

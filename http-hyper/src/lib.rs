@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 
 pub use future::HyperUpgradeFuture;
 use http::header::UPGRADE;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use httpfsm_http::Upgrade;
 #[cfg(doc)]
 use hyper::upgrade::OnUpgrade;
@@ -31,7 +31,13 @@ use tower_service::Service;
 /// hyper makes an `OnUpgrade` in its own connections only. So a connection of hyper is served over a pipe in memory, one for
 /// each of these requests. When the response of the service is 101, or 2xx to `CONNECT`, and has left, the bytes of the
 /// client's connection are copied into the pipe and out of it, with 64 KiB in memory each way. With another response
-/// the `OnUpgrade` resolves to an error.
+/// the `OnUpgrade` resolves to an error, and the connection of hyper is gone.
+///
+/// The protocol that a client offers is not looked at, since an `OnUpgrade` serves any. So around a whole application any
+/// client that sends `Upgrade: x` has a task spawned and hyper's buffers taken until its response is there, whatever its
+/// route. Put the layer on the route of the WebSocket alone ([`HyperUpgradeLayer`]), and other routes do neither. Those
+/// buffers and the pipe, up to 128 KiB for each WebSocket, are outside of `max_buffered_bytes`:
+/// `maximum_simultaneous_channels` bounds how many there are.
 ///
 /// It calls [`tokio::spawn`], as axum's `WebSocketUpgrade` does: on other transports than tokio's, the service runs
 /// `in_tokio` (`ServiceHandler::in_tokio` of httpfsm-http, with its feature `tokio`).
@@ -108,7 +114,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if request.headers().get(UPGRADE).is_some_and(|names| names == "h2c") {
+        if request.method() != Method::CONNECT && offers_http2_alone(request.headers()) {
             return HyperUpgradeFuture::plain(self.service.call(request));
         }
         let Some(upgrade) = request.extensions_mut().remove::<Upgrade>() else {
@@ -119,6 +125,14 @@ where
         let service = std::mem::replace(&mut self.service, clone);
         HyperUpgradeFuture::upgrade(serve(service, request, upgrade))
     }
+}
+
+/// Names of protocols are compared in any case, and stand on any number of lines (RFC 9110 sections 5.3 and 7.8).
+fn offers_http2_alone(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(UPGRADE).iter();
+    let names = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    let mut names = names.filter(|name| !name.is_empty()).peekable();
+    names.peek().is_some() && names.all(|name| name.eq_ignore_ascii_case(b"h2c"))
 }
 
 async fn serve<S, B, R>(
@@ -147,17 +161,18 @@ impl<S: fmt::Debug> fmt::Debug for HyperUpgrade<S> {
     }
 }
 
-/// Wraps services in [`HyperUpgrade`].
+/// Wraps services in [`HyperUpgrade`]: a whole application, or one route, which keeps requests to others from it.
 ///
 /// ```
 /// use axum::Router;
 /// use axum::extract::WebSocketUpgrade;
-/// use axum::routing::any;
+/// use axum::routing::{any, get};
 /// use httpfsm_http_hyper::HyperUpgradeLayer;
 ///
+/// let silent = any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(|_| async {}) });
 /// let app: Router = Router::new()
-///     .route("/silent", any(|upgrade: WebSocketUpgrade| async { upgrade.on_upgrade(|_| async {}) }))
-///     .layer(HyperUpgradeLayer);
+///     .route("/", get(|| async { "A WebSocket is at /silent." }))
+///     .route("/silent", silent.layer(HyperUpgradeLayer));
 /// # let _ = app;
 /// ```
 #[derive(Clone, Copy, Default, Debug)]

@@ -82,25 +82,42 @@ async fn messages_of_any_size_pass_and_the_protocol_is_agreed_on() {
 }
 
 #[tokio::test]
-async fn it_is_a_layer_of_a_router_too() {
-    let app = Router::new().route("/", any(upgrade)).layer(HyperUpgradeLayer);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = httpfsm_tokio::serve(listener, ServerConfig::default(), service(app)).unwrap();
-    echoes(address).await;
-    server.begin_drain(None).gone().await;
+async fn it_is_a_layer_of_a_router_or_of_a_route_too() {
+    async fn has_upgrade(request: axum::extract::Request) -> String {
+        request.extensions().get::<OnUpgrade>().is_some().to_string()
+    }
+    let whole =
+        Router::new().route("/", any(upgrade)).route("/has", any(has_upgrade)).layer(HyperUpgradeLayer);
+    let one = Router::new().route("/", any(upgrade).layer(HyperUpgradeLayer)).route("/has", any(has_upgrade));
+    for (app, elsewhere) in [(whole, "true"), (one, "false")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = httpfsm_tokio::serve(listener, ServerConfig::default(), service(app)).unwrap();
+        echoes(address).await;
+        let request = "GET /has HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: x\r\n\r\n";
+        let response = ask(address, request).await;
+        assert!(response.ends_with(&format!("\r\n\r\n{elsewhere}")), "{response}");
+        server.begin_drain(None).gone().await;
+    }
 }
 
 #[test]
-fn threads_serve_it_with_a_runtime_beside() {
+fn smol_and_threads_serve_it_with_a_runtime_beside() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = HyperUpgrade::new(Router::new().route("/", any(upgrade)));
-    let handler = service(app).in_tokio(runtime.handle().clone());
-    let server = httpfsm_blocking::serve(listener, ServerConfig::default(), handler).unwrap();
-    runtime.block_on(echoes(address));
-    httpfsm_blocking::block_on(server.begin_drain(None).gone());
+    for on_smol in [true, false] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = HyperUpgrade::new(Router::new().route("/", any(upgrade)));
+        let handler = service(app).in_tokio(runtime.handle().clone());
+        let config = ServerConfig::default();
+        let server = match on_smol {
+            true => httpfsm_async_std::smol::serve(listener, config, handler),
+            false => httpfsm_blocking::serve(listener, config, handler),
+        };
+        let server = server.unwrap();
+        runtime.block_on(echoes(address));
+        httpfsm_blocking::block_on(server.begin_drain(None).gone());
+    }
 }
 
 #[tokio::test]
@@ -207,11 +224,23 @@ async fn other_requests_are_untouched() {
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade\r\nUpgrade: x\r\n\r\n";
     let response = ask(address, request).await;
     assert!(response.ends_with("\r\n\r\n[true, false] "), "{response}");
-    // As curl offers it with `--http2`.
-    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade, http2-settings\r\nUpgrade: h2c\r\n\
-                   HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
-    let response = ask(address, request).await;
-    assert!(response.ends_with("\r\n\r\n[false, true] "), "{response}");
+    // As curl offers it with `--http2`, and in each other way in which it may be written; or beside another protocol.
+    for (names, kept) in [
+        ("h2c", "[false, true]"),
+        ("H2C", "[false, true]"),
+        ("h2c\r\nUpgrade: h2C", "[false, true]"),
+        ("h2c , ,H2c", "[false, true]"),
+        ("h2c\r\nUpgrade: x", "[true, false]"),
+        ("x, h2c", "[true, false]"),
+        ("h2c/2", "[true, false]"),
+    ] {
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, upgrade, http2-settings\r\nUpgrade: {names}\r\n\
+             HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+        );
+        let response = ask(address, &request).await;
+        assert!(response.ends_with(&format!("\r\n\r\n{kept} ")), "{names}: {response}");
+    }
 }
 
 #[tokio::test]

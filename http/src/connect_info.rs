@@ -13,7 +13,7 @@ use axum::extract::{Extension, FromRequestParts, OptionalFromRequestParts};
 use http::Extensions;
 use http::request::Parts;
 use httpfsm::Peer;
-use httpfsm::handler::ConnectionInfo;
+use httpfsm::handler::{ConnectionInfo, Security};
 use tower_layer::Layer;
 
 /// What the application has to know of a connection: for most its peer's address.
@@ -26,6 +26,7 @@ use tower_layer::Layer;
 /// |---|---|
 /// | [`SocketAddr`] | the peer's address; none over a Unix socket |
 /// | [`Peer`] | the peer, also over a Unix socket |
+/// | [`Security`] | what TLS has agreed on, and the client's certificates; none without TLS |
 /// | `Arc<ConnectionInfo>` | all that is known of the connection |
 /// | a type of yours | what it makes of the connection, as a [`Connected`] |
 ///
@@ -172,6 +173,13 @@ impl Connected for SocketAddr {
 impl Connected for Peer {
     fn connect_info(connection: &Arc<ConnectionInfo>) -> Option<Self> {
         Some(connection.peername.clone())
+    }
+}
+
+/// A copy. Who needs one part of it takes the `Arc<ConnectionInfo>`, among whose extensions it is.
+impl Connected for Security {
+    fn connect_info(connection: &Arc<ConnectionInfo>) -> Option<Self> {
+        connection.extensions.get().cloned()
     }
 }
 

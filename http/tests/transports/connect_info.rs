@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Extension;
 use axum::routing::get;
-use httpfsm::handler::ConnectionInfo;
+use httpfsm::handler::{ConnectionInfo, Security};
 use httpfsm::{Peer, ServerConfig};
 use httpfsm_http::connect_info::{ConnectInfo, Connected, MockConnectInfo};
 use httpfsm_http::service;
@@ -34,6 +34,10 @@ async fn perhaps(address: Option<ConnectInfo<SocketAddr>>) -> String {
     address.map_or_else(|| "none".into(), |address| address.ip().to_string())
 }
 
+async fn security(security: Option<ConnectInfo<Security>>) -> String {
+    security.map_or_else(|| "none".into(), |security| security.protocol.to_string())
+}
+
 async fn all(
     ConnectInfo(peer): ConnectInfo<Peer>,
     ConnectInfo(channel): ConnectInfo<Channel>,
@@ -43,7 +47,11 @@ async fn all(
 }
 
 fn app() -> Router {
-    Router::new().route("/address", get(address)).route("/perhaps", get(perhaps)).route("/all", get(all))
+    Router::new()
+        .route("/address", get(address))
+        .route("/perhaps", get(perhaps))
+        .route("/security", get(security))
+        .route("/all", get(all))
 }
 
 fn mock() -> SocketAddr {
@@ -54,7 +62,7 @@ fn mock() -> SocketAddr {
 fn a_handler_has_the_address_of_its_client() {
     // Neither of a mock, if the connection has one.
     on_each(&ServerConfig::default(), &app().layer(MockConnectInfo(mock())), |server| {
-        for target in ["/address", "/perhaps", "/all"] {
+        for target in ["/address", "/perhaps", "/security", "/all"] {
             let mut stream = server.connect();
             let own = stream.local_addr().unwrap();
             write!(stream, "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
@@ -62,6 +70,8 @@ fn a_handler_has_the_address_of_its_client() {
             let content = split(&response).1;
             match target {
                 "/address" => assert_eq!(content, own.to_string(), "{:?}", server.on),
+                // The tests of httpfsm-rustls have one over TLS.
+                "/security" => assert_eq!(content, "none", "{:?}", server.on),
                 "/perhaps" => assert_eq!(content, own.ip().to_string(), "{:?}", server.on),
                 _ => {
                     let expected = format!("{own} server.clisrv_");

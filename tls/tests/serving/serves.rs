@@ -3,10 +3,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use axum::Router;
+use httpfsm::ServerConfig;
+use httpfsm::handler::Security;
+use httpfsm_http::{ConnectInfo, service};
 use httpfsm_rustls::rustls::version::{TLS12, TLS13};
-use httpfsm_rustls::{TlsOptions, TlsVersion};
+use httpfsm_rustls::{ClientCertificates, ListenTls, TlsOptions, TlsVersion};
+use tokio::runtime::Runtime;
 
-use crate::support::{Authority, connect, get, on_each, on_one, read_response};
+use crate::support::{Authority, LOCAL, connect, get, gone, on_each, on_one, read_response};
 
 #[test]
 fn handlers_know_what_was_agreed_on_and_the_second_connection_resumes() {
@@ -21,6 +26,28 @@ fn handlers_know_what_was_agreed_on_and_the_second_connection_resumes() {
             assert!(response.ends_with(&facts), "{on}: {response}");
         }
     });
+}
+
+#[test]
+fn handlers_of_axum_extract_what_was_agreed_on() {
+    async fn whoami(ConnectInfo(security): ConnectInfo<Security>) -> String {
+        format!("{} chain={}", security.protocol, security.peer_chain.len())
+    }
+    let authority = Authority::new("test");
+    let mut options = TlsOptions::default();
+    options.client_certificates = ClientCertificates::Optional(authority.pem());
+    let tls = authority.tls("localhost", &options);
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let app = service(Router::new().route("/", axum::routing::get(whoami)));
+    let server =
+        httpfsm_tokio::Server::new(ServerConfig::default()).listen_tls(LOCAL, &tls).serve(app).unwrap();
+    let pair = authority.pair(&["client"]);
+    for (client, chain) in [(authority.client(), 0), (authority.client_with(&pair), 1)] {
+        let response = get(&mut connect(&server, &Arc::new(client), "localhost"), "localhost").unwrap();
+        assert!(response.ends_with(&format!("\r\n\r\nTLSv1.3 chain={chain}")), "{response}");
+    }
+    gone(&server);
 }
 
 #[test]
@@ -52,6 +79,6 @@ fn versions_before_the_oldest_that_is_spoken_fail() {
                 Err(error) => assert!(!serves && error.to_string().contains("ProtocolVersion"), "{error}"),
             }
         }
-        crate::support::gone(&server);
+        gone(&server);
     }
 }

@@ -17,21 +17,31 @@ use std::{env, fs};
 use public_api::PublicApi;
 use serde_json::Value;
 
+/// The workspaces with libraries that are published.
+const WORKSPACES: [&str; 2] = ["Cargo.toml", "http-hyper/Cargo.toml"];
+
+struct Library {
+    name: String,
+    workspace: &'static str,
+    /// Where cargo builds it.
+    target: PathBuf,
+}
+
 fn main() -> ExitCode {
     let bless = match env::args().nth(1).as_deref() {
         None => false,
         Some("--bless") => true,
         Some(other) => panic!("there is no argument {other}"),
     };
-    let (libraries, target) = libraries();
+    let libraries: Vec<_> = WORKSPACES.iter().flat_map(|manifest| libraries(manifest)).collect();
     let folder = root().join("docs/public-api");
     let kept = fs::read_dir(&folder).into_iter().flatten().flatten();
     let mut unknown: BTreeSet<PathBuf> = kept.map(|entry| entry.path()).collect();
     let mut differs = false;
     for library in &libraries {
-        let path = folder.join(library).with_extension("txt");
+        let path = folder.join(&library.name).with_extension("txt");
         unknown.remove(&path);
-        let is = match public_items(library, &target) {
+        let is = match public_items(library) {
             Ok(items) => items,
             Err(error) => {
                 println!("not run: {error}");
@@ -49,7 +59,7 @@ fn main() -> ExitCode {
             println!("{} is written", path.display());
             continue;
         }
-        println!("{library}:");
+        println!("{}:", library.name);
         let lines = |list: &str| list.lines().map(str::to_owned).collect::<BTreeSet<_>>();
         let (before, now) = (lines(&was), lines(&is));
         before.difference(&now).for_each(|line| println!("- {line}"));
@@ -74,16 +84,16 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
 }
 
-fn cargo(command: &str) -> Command {
+fn cargo(command: &str, workspace: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args([command, "--locked"]);
+    cargo.current_dir(root()).args([command, "--locked", "--manifest-path", workspace]);
     cargo
 }
 
-/// The packages that are published and have a library, and where cargo builds.
-fn libraries() -> (Vec<String>, PathBuf) {
-    let output =
-        cargo("metadata").args(["--no-deps", "--format-version", "1"]).stderr(Stdio::inherit()).output();
+/// The packages of a workspace that are published and have a library.
+fn libraries(workspace: &'static str) -> Vec<Library> {
+    let mut metadata = cargo("metadata", workspace);
+    let output = metadata.args(["--no-deps", "--format-version", "1"]).stderr(Stdio::inherit()).output();
     let metadata: Value = serde_json::from_slice(&output.expect("cargo").stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let is_library = |package: &&Value| {
@@ -91,19 +101,21 @@ fn libraries() -> (Vec<String>, PathBuf) {
         package["publish"].is_null() && targets.iter().any(|target| target["kind"][0] == "lib")
     };
     let names = packages.iter().filter(is_library).filter_map(|package| package["name"].as_str());
-    let mut libraries: Vec<String> = names.map(str::to_owned).collect();
-    libraries.sort();
-    (libraries, metadata["target_directory"].as_str().expect("a folder").into())
+    let mut names: Vec<_> = names.map(str::to_owned).collect();
+    names.sort();
+    let target = Path::new(metadata["target_directory"].as_str().expect("a folder"));
+    names.into_iter().map(|name| Library { name, workspace, target: target.to_owned() }).collect()
 }
 
 /// A line for each.
-fn public_items(library: &str, target: &Path) -> Result<String, public_api::Error> {
-    let mut rustdoc = cargo("rustdoc");
-    rustdoc.args(["--quiet", "--package", library, "--lib", "--all-features"]);
+fn public_items(library: &Library) -> Result<String, public_api::Error> {
+    let Library { name, workspace, target } = library;
+    let mut rustdoc = cargo("rustdoc", workspace);
+    rustdoc.args(["--quiet", "--package", name, "--lib", "--all-features"]);
     rustdoc.args(["--", "-Zunstable-options", "--output-format", "json", "--cap-lints", "allow"]);
     rustdoc.env("RUSTDOC", root().join("api/rustdoc"));
-    assert!(rustdoc.status().expect("cargo").success(), "rustdoc fails for {library}");
-    let json = target.join("doc").join(library.replace('-', "_")).with_extension("json");
+    assert!(rustdoc.status().expect("cargo").success(), "rustdoc fails for {name}");
+    let json = target.join("doc").join(name.replace('-', "_")).with_extension("json");
     let items = public_api::Builder::from_rustdoc_json(json)
         .sorted(true)
         .omit_blanket_impls(true)

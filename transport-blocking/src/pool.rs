@@ -240,14 +240,15 @@ impl Pool {
 
     /// Waits for events, but not while there is something to do.
     fn wait(&self, poller: &Poller, own: &OwnWork, events: &mut Events) {
+        let sleepers = self.queue.sleepers();
         // What is queued may be known to this worker alone. Where nobody else waits, those on duty may all be blocked.
-        let is_spare = || self.queue.is_empty() && own.is_empty() && self.queue.sleepers().look().0 > 0;
+        let is_spare = || self.queue.is_empty() && own.is_empty() && sleepers.look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
-            self.duty.leave(self.queue.sleepers());
+            self.duty.leave(sleepers);
         }
-        let sleeps = self.queue.lie_down() && own.is_empty();
+        let sleeps = sleepers.lie_down() && own.is_empty();
         let waited = poller.wait(events, sleeps);
-        if self.queue.get_up() {
+        if sleepers.get_up() {
             self.duty.note_all_busy();
         }
         if waited.is_err() {
@@ -266,7 +267,7 @@ impl Pool {
         }
         drop(sockets);
         if is_woken {
-            self.queue.note_wake_up();
+            sleepers.note_wake_up();
         }
         for (task, news) in told {
             let woken = own.keeping_woken(|| task.note(news));

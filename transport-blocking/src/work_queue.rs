@@ -60,24 +60,26 @@ impl<T, F> WorkQueue<T, F> {
     ///
     /// It is closed.
     pub(crate) fn push(&self, task: T) -> Result<Wakes, T> {
-        let mut state = lock(&self.state);
-        if state.is_closed {
-            return Err(task);
-        }
-        state.tasks.push_back(task);
-        self.publish(state);
-        Ok(self.is_neglected())
+        self.push_to(|state| &mut state.tasks, task)
     }
 
     /// # Errors
     ///
     /// It is closed.
     pub(crate) fn push_function(&self, function: F) -> Result<Wakes, F> {
+        self.push_to(|state| &mut state.functions, function)
+    }
+
+    fn push_to<W>(
+        &self,
+        queue: impl FnOnce(&mut State<T, F>) -> &mut VecDeque<W>,
+        work: W,
+    ) -> Result<Wakes, W> {
         let mut state = lock(&self.state);
         if state.is_closed {
-            return Err(function);
+            return Err(work);
         }
-        state.functions.push_back(function);
+        queue(&mut state).push_back(work);
         self.publish(state);
         Ok(self.is_neglected())
     }
@@ -149,26 +151,10 @@ impl<T, F> WorkQueue<T, F> {
         !self.is_empty() && self.sleepers.is_to_wake()
     }
 
-    /// A worker is about to wait for sockets. `true`: it may sleep.
-    #[inline]
-    pub(crate) fn lie_down(&self) -> bool {
-        self.sleepers.lie_down()
-    }
-
-    /// It waits no longer. `true`: nobody does.
-    #[inline]
-    pub(crate) fn get_up(&self) -> bool {
-        self.sleepers.get_up()
-    }
-
     /// Who waits.
+    #[inline]
     pub(crate) fn sleepers(&self) -> &Sleepers {
         &self.sleepers
-    }
-
-    /// A wake-up has reached a worker, which looks here soon.
-    pub(crate) fn note_wake_up(&self) {
-        self.sleepers.note_wake_up();
     }
 
     /// A worker begins.

@@ -170,17 +170,18 @@ impl Pool {
 
     /// `Pool::wait`.
     fn wait(&self, worker: &mut Worker) {
-        let is_spare = || self.queue.is_empty() && worker.is_empty() && self.queue.sleepers().look().0 > 0;
+        let sleepers = self.queue.sleepers();
+        let is_spare = || self.queue.is_empty() && worker.is_empty() && sleepers.look().0 > 0;
         if self.duty.is_crowded() && is_spare() {
-            self.duty.leave(self.queue.sleepers());
+            self.duty.leave(sleepers);
         }
-        let sleeps = self.queue.lie_down() && worker.is_empty();
+        let sleeps = sleepers.lie_down() && worker.is_empty();
         let events = self.epoll.wait(sleeps);
-        if self.queue.get_up() {
+        if sleepers.get_up() {
             self.duty.note_all_busy();
         }
         if events.iter().any(Option::is_none) {
-            self.queue.note_wake_up();
+            sleepers.note_wake_up();
         }
         events.into_iter().flatten().for_each(|task| self.push_next(worker, task));
         if worker.next.is_some() {

@@ -1,5 +1,5 @@
-//! Who is on duty: the workers that wait for sockets and poll, no more than there are processors. More of them would
-//! have the system switch between threads where one could go on.
+//! Who is on duty: the workers that wait for sockets and poll, no more than there are processors, but for two on one of
+//! them. More would have the system switch between threads where one could go on.
 //!
 //! The others run functions, or are off duty. Somebody is called back when the last one on duty begins a function. One
 //! of those off duty watches: where all that are on duty have been busy for a while, as with async handlers that block,

@@ -79,7 +79,8 @@ impl Pool {
         Ok(Arc::new(Self {
             most_functions,
             queue: WorkQueue::new(most_functions),
-            duty: Duty::new(thread::available_parallelism().map_or(1, NonZero::get)),
+            // Where one is on duty alone, each function that it begins wakes another one.
+            duty: Duty::new(thread::available_parallelism().map_or(2, NonZero::get).max(2)),
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
             tunnels: Tunnels::new(tunnels),

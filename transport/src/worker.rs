@@ -14,26 +14,30 @@ thread_local! {
 
 /// The thread's buffers while a channel has them. They come back with this also where a panic ends the poll, or the thread
 /// would seem to drive a connection for ever.
-pub(crate) struct Lent(Option<Box<WorkerBuffers>>);
+pub(crate) struct Lent {
+    buffers: Option<Box<WorkerBuffers>>,
+    /// They were made for a driver that another one polls, or for a thread that is ending.
+    are_others: bool,
+}
 
 /// Lends the thread's buffers to the channel for one wake-up. Where they are lent already, or the thread is ending,
 /// others are made. What an earlier channel kept (output that its peer does not read, or a panic) is made anew first, or
 /// else every later one would do so for itself.
 #[inline(always)]
 pub(crate) fn lend(channel: &mut Channel) -> Lent {
-    let mut buffers = match BUFFERS.try_with(Cell::take) {
-        Ok(Some(buffers)) => buffers,
-        Ok(None) | Err(_) => make(),
+    let (mut buffers, are_others) = match BUFFERS.try_with(Cell::take) {
+        Ok(Some(buffers)) => (buffers, false),
+        Ok(None) | Err(_) => (make(), true),
     };
     buffers.refill();
     channel.lend(&mut buffers);
-    Lent(Some(buffers))
+    Lent { buffers: Some(buffers), are_others }
 }
 
 /// Takes the buffers back.
 #[inline(always)]
 pub(crate) fn take_back(channel: &mut Channel, mut lent: Lent) {
-    if let Some(buffers) = &mut lent.0 {
+    if let Some(buffers) = &mut lent.buffers {
         channel.take_back(buffers);
     }
 }
@@ -41,9 +45,13 @@ pub(crate) fn take_back(channel: &mut Channel, mut lent: Lent) {
 impl Drop for Lent {
     #[inline(always)]
     fn drop(&mut self) {
-        match BUFFERS.try_with(|place| place.replace(self.0.take())) {
+        if self.are_others {
+            // The thread still drives the other one.
+            return discard(self.buffers.take());
+        }
+        match BUFFERS.try_with(|place| place.replace(self.buffers.take())) {
             Ok(None) => {}
-            // Only where this driver has polled another, or the thread is ending.
+            // The thread is ending.
             other => discard(other.ok()),
         }
     }
@@ -128,7 +136,7 @@ mod tests {
     fn a_thread_whose_driver_has_panicked_drives_no_more_and_has_its_buffers() {
         let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
         let mut channel = Channel::new(Arc::clone(&config), Facts::default());
-        let own = |lent: &Lent| lent.0.as_deref().map(std::ptr::from_ref);
+        let own = |lent: &Lent| lent.buffers.as_deref().map(std::ptr::from_ref);
         let lent = lend(&mut channel);
         let buffers = own(&lent);
         take_back(&mut channel, lent);
@@ -140,5 +148,18 @@ mod tests {
         assert_eq!((panicked, drives()), (Err("The handler panicked: as it must".to_owned()), false));
         let lent = lend(&mut Channel::new(config, Facts::default()));
         assert_eq!(own(&lent), buffers);
+    }
+
+    #[test]
+    fn a_driver_that_polls_another_drives_on_after_that() {
+        let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+        let mut channels = [(); 2].map(|()| Channel::new(Arc::clone(&config), Facts::default()));
+        let [outer, inner] = &mut channels;
+        let lent = lend(outer);
+        let other = lend(inner);
+        take_back(inner, other);
+        assert!(drives());
+        take_back(outer, lent);
+        assert!(!drives());
     }
 }

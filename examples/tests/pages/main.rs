@@ -1,9 +1,10 @@
 //! The pages are true: their programs are built with the dependency lines above them, as a user would paste both into a
-//! new package, and run; no line of them is hidden; their links lead somewhere.
+//! new package, and run; no line of them is hidden; their links lead somewhere; what a script counts is what they say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod figures;
 mod names;
 mod pipe;
 mod programs;

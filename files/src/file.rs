@@ -16,6 +16,7 @@ use crate::failure::{self, Unreadable};
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
 use crate::listing as page;
+use crate::order::Order;
 use crate::path::TargetPath;
 use crate::representation::{Begun, Kind, Reading, Representation};
 use crate::source::FileContent;
@@ -143,7 +144,8 @@ pub fn file_range(request: &Request, file: File, range: Range<u64>) -> Body {
 }
 
 /// The page that lists a folder below a root, as [`Files`](crate::Files) has it. The path is that of a request: absolute,
-/// with a slash at its end, and percent-encoded. Names that begin with a dot are left out. This blocks.
+/// with a slash at its end, and percent-encoded. Its query says the order, as the links in the header row of the page do:
+/// `sort=size&order=desc`. Names that begin with a dot are left out. This blocks.
 ///
 /// # Errors
 ///
@@ -154,15 +156,15 @@ pub fn file_range(request: &Request, file: File, range: Range<u64>) -> Body {
 /// # let folder = tempfile::tempdir()?;
 /// # std::fs::create_dir_all(folder.path().join("sub folder"))?;
 /// # std::fs::write(folder.path().join("sub folder/a.txt"), "")?;
-/// let page = httpfsm_files::listing(folder.path(), "/sub%20folder/")?;
+/// let page = httpfsm_files::listing(folder.path(), "/sub%20folder/", None)?;
 /// assert_eq!(page.fields.get("Content-Type"), Some(&b"text/html; charset=utf-8"[..]));
 /// # Ok(())
 /// # }
 /// ```
-pub fn listing(root: impl AsRef<Path>, path: &str) -> io::Result<Response> {
+pub fn listing(root: impl AsRef<Path>, path: &str, query: Option<&str>) -> io::Result<Response> {
     let names = DotNames::WellKnown;
     let target = TargetPath::decode(path).filter(|target| names.show(target.names()));
     let target = target.ok_or(ErrorKind::NotFound)?;
     let root = Dir::open_ambient_dir(root, ambient_authority())?;
-    Ok(page::page(&root, &target, names)?.into_response())
+    Ok(page::page(&root, &target, names, Order::of(query))?.into_response())
 }

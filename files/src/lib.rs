@@ -34,6 +34,7 @@ mod listing;
 mod multipart;
 mod navigation;
 mod normalize;
+mod order;
 mod path;
 mod place;
 mod ranges;

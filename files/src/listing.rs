@@ -1,5 +1,6 @@
 //! The page that lists a folder.
 
+use std::cmp::Ordering;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
@@ -13,6 +14,7 @@ use humantime::format_rfc3339_seconds;
 
 use crate::conditional::Validators;
 use crate::hidden::DotNames;
+use crate::order::{Column, Order};
 use crate::path::{self, TargetPath};
 use crate::place;
 use crate::representation::CACHING;
@@ -40,12 +42,18 @@ impl Page {
 }
 
 /// The page for a folder of the root; blocks.
-pub(crate) fn page(root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<Page> {
-    let html = page_of_at_most(MOST, root, target, dot_names)?;
+pub(crate) fn page(root: &Dir, target: &TargetPath, dot_names: DotNames, order: Order) -> io::Result<Page> {
+    let html = page_of_at_most(MOST, root, target, dot_names, order)?;
     Ok(Page { validators: Validators::of_text(&html), html })
 }
 
-fn page_of_at_most(most: usize, root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<String> {
+fn page_of_at_most(
+    most: usize,
+    root: &Dir,
+    target: &TargetPath,
+    dot_names: DotNames,
+    order: Order,
+) -> io::Result<String> {
     let folder = target.to_path();
     let dir = place::folder(root, &folder, dot_names)?;
     let mut entries = Vec::new();
@@ -67,12 +75,7 @@ fn page_of_at_most(most: usize, root: &Dir, target: &TargetPath, dot_names: DotN
     if entries.is_empty() && dir.dir_metadata()?.nlink() == 0 {
         return Err(io::ErrorKind::NotFound.into());
     }
-    entries.sort_by(|one, other| {
-        let by_kind = other.is_folder().cmp(&one.is_folder());
-        by_kind
-            .then_with(|| alphanumeric_sort::compare_str(&one.key, &other.key))
-            .then(one.name.cmp(&other.name))
-    });
+    entries.sort_by(|one, other| one.compare(other, order));
     let folders = entries.iter().filter(|entry| entry.is_folder()).count();
     let parent = if target.names().len() > 0 { PARENT } else { "" };
     Ok(format!(
@@ -80,6 +83,7 @@ fn page_of_at_most(most: usize, root: &Dir, target: &TargetPath, dot_names: DotN
         style = include_str!("listing.css"),
         title = encode_text(&title(target)),
         crumbs = crumbs(target),
+        header = order.header(),
         parent = parent,
         rows = entries.iter().map(ListEntry::row).collect::<String>(),
         summary = summary(folders, entries.len() - folders, left_out),
@@ -131,6 +135,19 @@ impl ListEntry {
 
     fn is_folder(&self) -> bool {
         self.size.is_none()
+    }
+
+    /// Folders come first in each order, and of equal entries the one with the first name.
+    fn compare(&self, other: &Self, order: Order) -> Ordering {
+        let by_name =
+            || alphanumeric_sort::compare_str(&self.key, &other.key).then_with(|| self.name.cmp(&other.name));
+        let by_column = match order.by {
+            Column::Name => by_name(),
+            Column::Size => self.size.cmp(&other.size),
+            Column::Modified => self.modified.cmp(&other.modified),
+        };
+        let by_column = if order.descending { by_column.reverse() } else { by_column };
+        other.is_folder().cmp(&self.is_folder()).then(by_column).then_with(by_name)
     }
 
     fn row(&self) -> String {
@@ -215,7 +232,7 @@ mod tests {
     use cap_std::fs::Dir;
     use tempfile::TempDir;
 
-    use super::{page_of_at_most, time};
+    use super::{Order, page_of_at_most, time};
     use crate::hidden::DotNames;
     use crate::path::TargetPath;
 
@@ -231,8 +248,13 @@ mod tests {
     }
 
     fn page_at(most: usize, folder: &TempDir, path: &str) -> String {
+        page_in_order(most, folder, path, None)
+    }
+
+    fn page_in_order(most: usize, folder: &TempDir, path: &str, query: Option<&str>) -> String {
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        page_of_at_most(most, &root, &TargetPath::decode(path).unwrap(), DotNames::WellKnown).unwrap()
+        let target = TargetPath::decode(path).unwrap();
+        page_of_at_most(most, &root, &target, DotNames::WellKnown, Order::of(query)).unwrap()
     }
 
     fn page(folder: &TempDir) -> String {
@@ -254,6 +276,37 @@ mod tests {
     }
 
     #[test]
+    fn a_list_has_the_order_that_is_asked_for() {
+        let folder = folder(&["z/", "y/"]);
+        for (name, length, seconds) in
+            [("b", 3, 20), ("a", 1, 30), ("C", 2, 10), ("d10", 2, 10), ("d9", 2, 10)]
+        {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_len(length).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        }
+        for (name, seconds) in [("y", 50), ("z", 40)] {
+            let opened = File::open(folder.path().join(name)).unwrap();
+            opened.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        }
+        for (query, expected) in [
+            ("sort=name", ["y/", "z/", "a", "b", "C", "d9", "d10"]),
+            ("sort=name&order=desc", ["z/", "y/", "d10", "d9", "C", "b", "a"]),
+            ("sort=size", ["y/", "z/", "b", "C", "d9", "d10", "a"]),
+            ("sort=size&order=asc", ["y/", "z/", "a", "C", "d9", "d10", "b"]),
+            ("sort=modified", ["y/", "z/", "a", "b", "C", "d9", "d10"]),
+            ("sort=modified&order=asc", ["z/", "y/", "C", "d9", "d10", "b", "a"]),
+        ] {
+            let page = page_in_order(super::MOST, &folder, "/", Some(query));
+            assert_eq!(rows(&page), expected, "{query}");
+        }
+        let page = page(&folder);
+        assert!(page.contains(
+            "<tr><th scope=\"col\" aria-sort=\"ascending\"><a href=\"?sort=name&amp;order=desc\">"
+        ));
+    }
+
+    #[test]
     fn what_is_served_is_listed() {
         let folder = folder(&["a", ".b", ".well-known/"]);
         fs::create_dir(folder.path().join(".well-known/.well-known")).unwrap();
@@ -261,7 +314,9 @@ mod tests {
         assert_eq!(rows(&page(&folder)), [".well-known/", "a"]);
         assert_eq!(rows(&page_at(9, &folder, "/.well-known/")), ["../"]);
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        let page = super::page(&root, &TargetPath::decode("/").unwrap(), DotNames::All).unwrap().html;
+        let page = super::page(&root, &TargetPath::decode("/").unwrap(), DotNames::All, Order::of(None))
+            .unwrap()
+            .html;
         assert_eq!(rows(&page), [".well-known/", ".b", "a", "to-hidden"]);
     }
 

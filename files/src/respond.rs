@@ -18,6 +18,7 @@ use crate::coding::{Acceptable, Coding};
 use crate::failure::{self, Unreadable};
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
+use crate::order::Order;
 use crate::path::{self, TargetPath};
 use crate::place::{self, Servable};
 use crate::representation::{Begun, CACHING, Coded, Kind, Reading, Representation, conditional_response};
@@ -273,7 +274,7 @@ impl Site {
     }
 
     fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {
-        let page = listing::page(root, target, self.dot_names)?;
+        let page = listing::page(root, target, self.dot_names, Order::of(request.query()))?;
         Ok(conditional_response(request, &page.validators).unwrap_or_else(|| page.into_response()))
     }
 }

@@ -8,6 +8,7 @@ use super::site::{TestSite, field};
 use crate::exchange::exchange;
 use crate::hidden::DotNames;
 use crate::listing;
+use crate::order::Order;
 use crate::path::TargetPath;
 use crate::root::Root;
 use crate::trouble::Reporter;
@@ -55,6 +56,9 @@ fn a_folder_is_its_index_or_a_list() {
     assert_eq!(field(&response, "X-Content-Type-Options"), "nosniff");
     let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&response, "ETag")));
     assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
+    site.write("without/large", "12");
+    let by_size = site.get("/without/?sort=size", "");
+    assert!(by_size.find(">large<") < by_size.find(">a.txt<"), "{by_size}");
 }
 
 #[test]
@@ -89,6 +93,8 @@ fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
     let site = TestSite::new(&[]);
     let root = Root::new(&site.root()).unwrap().open(&Reporter::default()).unwrap();
     fs::remove_dir(site.root()).unwrap();
-    let error = listing::page(&root, &TargetPath::decode("/").unwrap(), DotNames::WellKnown).err().unwrap();
+    let error = listing::page(&root, &TargetPath::decode("/").unwrap(), DotNames::WellKnown, Order::of(None))
+        .err()
+        .unwrap();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

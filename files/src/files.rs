@@ -13,6 +13,7 @@ use httpfsm_transport::{DiskWait, Job, Spawner};
 
 use crate::at_once::SlowDevices;
 use crate::failure;
+use crate::field_rule::FieldRule;
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
 use crate::path::TargetPath;
@@ -82,6 +83,7 @@ impl Files {
             types: Types::default(),
             lists_folders: true,
             precompressed: false,
+            field_rules: Vec::new(),
             single_page: None,
             not_found: None,
             disk: DiskWait::Never,
@@ -138,6 +140,15 @@ impl Files {
     #[must_use]
     pub fn precompressed(mut self, send: bool) -> Self {
         self.site().precompressed = send;
+        self
+    }
+
+    /// Adds a rule: responses with a file or a list that its pattern matches (200, 206 and 304) have its field, in place of
+    /// one of the same name, as of `Cache-Control: no-cache`. Of several rules for one name the last counts that matches. A
+    /// folder's `index.html` is matched as that, and a list as its folder.
+    #[must_use]
+    pub fn field(mut self, rule: FieldRule) -> Self {
+        self.site().field_rules.push(rule);
         self
     }
 

@@ -26,6 +26,7 @@ mod content;
 #[cfg(test)]
 mod exchange;
 mod failure;
+mod field_rule;
 mod file;
 mod files;
 mod hidden;
@@ -49,6 +50,7 @@ mod types;
 
 pub use conditional::{PreconditionOutcome, Validators};
 pub use failure::Unreadable;
+pub use field_rule::{FieldRule, FieldRuleError};
 pub use file::{file, file_range, listing, opened};
 pub use files::{Files, FilesFuture};
 pub use httpfsm_transport::DiskWait;

@@ -80,6 +80,14 @@ impl From<Response> for Begun {
 }
 
 impl Begun {
+    /// The response, whose content may be to come.
+    pub(crate) fn response_mut(&mut self) -> &mut Response {
+        match self {
+            Self::Response(response) => response,
+            Self::Content(content) => &mut content.0,
+        }
+    }
+
     /// With one more field.
     pub(crate) fn with_field(self, name: &str, value: &str) -> Self {
         match self {

@@ -16,6 +16,7 @@ use httpfsm_transport::DiskWait;
 use crate::at_once::{self, Reads, SlowDevices};
 use crate::coding::{Acceptable, Coding};
 use crate::failure::{self, Unreadable};
+use crate::field_rule::FieldRule;
 use crate::hidden::DotNames;
 use crate::jobs::Jobs;
 use crate::order::Order;
@@ -39,6 +40,7 @@ pub(crate) struct Site {
     pub(crate) lists_folders: bool,
     /// Whether files beside a file may be sent in its place that hold the same in a content coding.
     pub(crate) precompressed: bool,
+    pub(crate) field_rules: Vec<FieldRule>,
     /// The file, below the root, that stands in for a page that is missing.
     pub(crate) single_page: Option<PathBuf>,
     /// The file, below the root, that is the content of a 404.
@@ -143,7 +145,7 @@ impl Site {
         }
         let page = self.single_page.as_deref().filter(|_| navigation::is_navigation(request.head()));
         let begun = page
-            .and_then(|page| self.stand_in(root, page, |file| self.negotiate(root, request, page, file)))
+            .and_then(|page| self.stand_in(root, page, |file| self.respond_with(root, request, page, file)))
             .or_else(|| {
                 self.stand_in(root, self.not_found.as_deref()?, |file| {
                     file.respond_with(Status::NOT_FOUND, request, self.jobs.clone())
@@ -221,7 +223,33 @@ impl Site {
         metadata: Metadata,
     ) -> Result<Found, Unreadable> {
         let representation = self.representation(path, file, metadata);
-        self.negotiate(root, request, path, representation).map(Found::Response)
+        self.respond_with(root, request, path, representation).map(Found::Response)
+    }
+
+    /// The response with a file, and with the fields of the operator.
+    fn respond_with(
+        &self,
+        root: &Dir,
+        request: &Request,
+        path: &Path,
+        representation: Representation<'_>,
+    ) -> Result<Begun, Unreadable> {
+        let mut begun = if self.precompressed {
+            self.negotiate(root, request, path, representation)?
+        } else {
+            representation.respond(request, self.jobs.clone())?
+        };
+        self.add_fields(path, begun.response_mut());
+        Ok(begun)
+    }
+
+    /// Adds the fields of the operator for a path below the root, unless the response is an error.
+    fn add_fields(&self, path: &Path, response: &mut Response) {
+        let is_sent = [Status::OK, Status::PARTIAL_CONTENT, Status::NOT_MODIFIED].contains(&response.status);
+        let path = path.strip_prefix(".").unwrap_or(path);
+        for rule in self.field_rules.iter().filter(|_| is_sent) {
+            rule.apply(path, &mut response.fields);
+        }
     }
 
     /// The response in the content coding that the request prefers of those that are there.
@@ -232,9 +260,6 @@ impl Site {
         path: &Path,
         mut representation: Representation<'_>,
     ) -> Result<Begun, Unreadable> {
-        if !self.precompressed {
-            return representation.respond(request, self.jobs.clone());
-        }
         let acceptable = Acceptable::of(request.head());
         for coding in acceptable.codings {
             representation.coded = self.coded(root, path, coding)?;
@@ -275,7 +300,10 @@ impl Site {
 
     fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {
         let page = listing::page(root, target, self.dot_names, Order::of(request.query()))?;
-        Ok(conditional_response(request, &page.validators).unwrap_or_else(|| page.into_response()))
+        let conditional = conditional_response(request, &page.validators);
+        let mut response = conditional.unwrap_or_else(|| page.into_response());
+        self.add_fields(&target.to_path(), &mut response);
+        Ok(response)
     }
 }
 

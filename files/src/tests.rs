@@ -3,6 +3,7 @@
 mod caching;
 mod codings;
 mod content;
+mod fields;
 mod folders;
 mod jobs;
 mod links;

@@ -121,7 +121,7 @@ pub(crate) enum Command {
 /// Serve HTTP until SIGTERM, SIGQUIT or Ctrl-C, then drain; a second signal quits at once.
 ///
 /// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT, and DIR as HTTPFSM_ROOT.
-/// There, --unix and --tls-listen can be given once. An empty variable counts as unset. Two exceptions:
+/// There, --unix, --tls-listen and --field can be given once. An empty variable counts as unset. Two exceptions:
 /// HTTPFSM_IDENTITY (no Server field) and HTTPFSM_ORIGINS (an error).
 #[derive(clap::Args)]
 #[command(after_help = "\

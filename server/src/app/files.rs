@@ -28,6 +28,7 @@ pub(crate) fn files(root: &Path, flags: &FileFlags) -> Result<Files, Box<dyn Err
         .list_folders(!flags.no_listing)
         .precompressed(flags.precompressed)
         .disk(disk);
+    files = flags.field.iter().cloned().fold(files, Files::field);
     if let Some(page) = &flags.spa {
         is_below(page, files.root(), "--spa")?;
         files = files.single_page(page);

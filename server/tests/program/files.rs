@@ -19,6 +19,7 @@ on_each_transport! {
     a_folder_is_listed_unless_that_is_switched_off,
     a_file_stands_in_for_what_is_missing,
     what_is_compressed_already_is_sent_to_who_accepts_it,
+    files_have_the_fields_that_patterns_give_them,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
     a_root_that_is_removed_is_404_until_it_is_back,
@@ -322,6 +323,18 @@ fn what_is_compressed_already_is_sent_to_who_accepts_it(transport: &str) {
         assert_eq!(response.content == b"compressed", is_coded, "{flag}");
         assert_eq!(response.field("content-encoding"), is_coded.then_some("zstd"), "{flag}");
     }
+}
+
+fn files_have_the_fields_that_patterns_give_them(transport: &str) {
+    let site = TestSite::new();
+    let folder = path(site.folder.path());
+    let fields = ["--field", "*.bin: Cache-Control: max-age=60", "--field=/sub/*:X-Frame-Options:DENY"];
+    let server = ServerProcess::on(transport, &[&[folder][..], &fields].concat());
+    let file = get(&server, "/sub/content.bin");
+    assert_eq!(file.field("cache-control"), Some("max-age=60"));
+    assert_eq!(file.field("x-frame-options"), Some("DENY"));
+    let list = get(&server, "/");
+    assert_eq!((list.field("cache-control"), list.field("x-frame-options")), (Some("no-cache"), None));
 }
 
 #[test]

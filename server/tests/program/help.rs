@@ -20,6 +20,7 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--no-listing",
         "--precompressed",
         "--files-may-block",
+        "--field",
         "--spa",
         "--not-found",
         "--tls-cert",
@@ -167,6 +168,17 @@ fn a_bad_value_is_reported_with_what_is_expected() {
             "expected a port, or a host and a port, as in 443, example.org:443, [::1]:443, or :443 for all interfaces",
         ),
         (
+            "field <GLOB: NAME: VALUE>",
+            &["Cache-Control", "*.js: no-cache"],
+            "expected a pattern and a field, as in '*.js: Cache-Control: max-age=3600'",
+        ),
+        (
+            "field <GLOB: NAME: VALUE>",
+            &["*: Content-Length: 7"],
+            "Content-Length is written by the server, which knows what it sends.",
+        ),
+        ("field <GLOB: NAME: VALUE>", &["*: X Y: 7"], "The field name \"X Y\" is not a token."),
+        (
             "record-sample <N>",
             &["-1", "half"],
             "expected a whole number, as in 10 for one connection in ten; 0 records none until SIGUSR1",
@@ -224,6 +236,7 @@ fn what_is_for_files_is_refused_without_them() {
         (&["--no-listing"], "--no-listing"),
         (&["--precompressed"], "--precompressed"),
         (&["--files-may-block"], "--files-may-block"),
+        (&["--field", "*: X: y"], "--field"),
         (&["--spa", "x.html"], "--spa x.html"),
         (&["--not-found", "x.html"], "--not-found x.html"),
     ] {

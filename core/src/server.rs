@@ -252,6 +252,8 @@ pub enum NotAdmitted {
     Draining,
 }
 
+impl core::error::Error for NotAdmitted {}
+
 impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

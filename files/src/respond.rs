@@ -92,7 +92,9 @@ impl Site {
         if matches!(&begun, Err(failed) if failed.error.kind() == ErrorKind::Unsupported) {
             self.slow_devices.note(device);
         }
-        begun.ok()
+        let mut begun = begun.ok()?;
+        self.add_fields(&path, begun.response_mut());
+        Some(begun)
     }
 
     /// What is asked for, if it may be.

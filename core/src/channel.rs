@@ -593,8 +593,8 @@ impl Channel {
         self.parts.output().slices(out)
     }
 
-    /// Content that is to be sent from [elsewhere](Data::Elsewhere). [`unsent_slices`](Self::unsent_slices) stops before it:
-    /// when it gives nothing and bytes are to be sent, these are the next. They are reported with [`Input::Sent`], as all
+    /// Content that is to be sent from [elsewhere](Data::Elsewhere), directly behind what
+    /// [`unsent_slices`](Self::unsent_slices) gives, which stops before it: when that gives nothing, these bytes are the next. They are reported with [`Input::Sent`], as all
     /// are.
     ///
     /// ```
@@ -654,6 +654,24 @@ impl Channel {
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.parts.output().len()
+    }
+
+    /// How many of the bytes that are to be sent are in memory: [`unsent_len`](Self::unsent_len) without those that are
+    /// elsewhere.
+    ///
+    /// ```
+    #[doc = include_str!("examples/waiting_channel.txt")]
+    /// use httpfsm::channel::Elsewhere;
+    ///
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, Some(5))))?;
+    /// channel.handle(&now, Input::Write(Data::Elsewhere(Elsewhere::new(Arc::new("a file"), 0..5))))?;
+    /// assert_eq!(channel.unsent_here(), channel.unsent_len() - 5);
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn unsent_here(&self) -> usize {
+        self.parts.output().here()
     }
 
     /// How many bytes a [`Input::Write`] may hand over now: up to the high-water mark.

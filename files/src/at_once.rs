@@ -2,27 +2,29 @@
 //!
 //! Opening a file whose path is in memory takes a few microseconds, and a job costs more than that. The kernel says
 //! whether it would have to wait for a disk: `RESOLVE_CACHED` of `openat2`, `RWF_NOWAIT` of `preadv2`. Whatever it cannot
-//! say, and whatever is not a plain file at a path without links, is left to a job.
+//! say, and whatever is not a plain file of a local file system at a path without links, is left to a job.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Devices whose file systems cannot say what they have in memory (overlayfs, tmpfs): found out once each.
+/// What is known of the devices that files are on: whether their file systems are local and can say what they have in
+/// memory, which those of networks, overlayfs and tmpfs cannot.
 #[derive(Clone, Default)]
-pub(crate) struct SlowDevices(Arc<RwLock<Vec<u64>>>);
+pub(crate) struct Devices(Arc<RwLock<Vec<(u64, bool)>>>);
 
-impl SlowDevices {
-    pub(crate) fn has(&self, device: u64) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(&device)
+impl Devices {
+    /// Whether a file system can say what it has in memory, as far as is known.
+    fn can_say(&self, device: u64) -> Option<bool> {
+        let devices = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        devices.iter().find(|known| known.0 == device).map(|known| known.1)
     }
 
-    pub(crate) fn note(&self, device: u64) {
+    pub(crate) fn note(&self, device: u64, can_say: bool) {
         let mut devices = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if !devices.contains(&device) {
-            devices.push(device);
-        }
+        devices.retain(|known| known.0 != device);
+        devices.push((device, can_say));
     }
 }
 
@@ -44,26 +46,34 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64, reads: Reads) -> 
     }
 }
 
-/// Opens a plain file below a folder, by a path without links, where no disk has to be waited for, unless `may_wait`.
-/// `None`: a job may find something.
-pub(crate) fn open(root: &Path, path: &Path, may_wait: bool) -> Option<(File, Metadata)> {
-    linux::open(root, path, may_wait)
+/// Opens a plain file below a folder, by a path without links. With what is known of devices no disk and no network is
+/// waited for. `None`: a job may find something.
+pub(crate) fn open(root: &Path, path: &Path, devices: Option<&Devices>) -> Option<(File, Metadata)> {
+    linux::open(root, path, devices)
 }
 
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::{File, Metadata};
     use std::io::{self, IoSliceMut};
-    use std::os::fd::OwnedFd;
+    use std::os::fd::AsFd;
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+    use rustix::fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags, fstatfs, makedev, openat2, statx,
+    };
     use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
-    /// The system lacks `openat2` (Linux before 5.6) or what is asked of it (before 5.12), or a filter of system calls
-    /// refuses it.
-    static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+    use super::Devices;
+
+    /// The system lacks `openat2` (Linux before 5.6), or a filter of system calls refuses it.
+    static HAS_NO_OPENAT2: AtomicBool = AtomicBool::new(false);
+    /// It lacks `RESOLVE_CACHED` (Linux before 5.12).
+    static HAS_NO_CACHED: AtomicBool = AtomicBool::new(false);
+
+    /// Local file systems that know `RWF_NOWAIT`, by their numbers in `statfs(2)`: ext2 to ext4, XFS, Btrfs, F2FS.
+    const LOCAL: [u32; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
 
     pub(super) fn read_at_once(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         match preadv2(file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT) {
@@ -72,36 +82,56 @@ mod linux {
         }
     }
 
-    pub(super) fn open(root: &Path, path: &Path, may_wait: bool) -> Option<(File, Metadata)> {
-        if IS_REFUSED.load(Ordering::Relaxed) {
+    pub(super) fn open(root: &Path, path: &Path, devices: Option<&Devices>) -> Option<(File, Metadata)> {
+        let refused = HAS_NO_OPENAT2.load(Ordering::Relaxed);
+        if refused || devices.is_some() && HAS_NO_CACHED.load(Ordering::Relaxed) {
             return None;
         }
-        let cached = if may_wait { ResolveFlags::empty() } else { ResolveFlags::CACHED };
-        let root = noting(openat2(
+        let cached = if devices.is_some() { ResolveFlags::CACHED } else { ResolveFlags::empty() };
+        let root = match openat2(
             CWD,
             root,
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
             cached,
-        ))?;
+        ) {
+            Ok(root) => root,
+            Err(error) => {
+                HAS_NO_OPENAT2.fetch_or(matches!(error, Errno::NOSYS | Errno::PERM), Ordering::Relaxed);
+                HAS_NO_CACHED.fetch_or(error == Errno::INVAL, Ordering::Relaxed);
+                return None;
+            }
+        };
         let resolve =
             ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS | cached;
-        let at = |flags| noting(openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve));
-        // A device is never opened, as opening it may have an effect: first it is found out what is there.
-        let found = fstat(at(OFlags::PATH)?).ok()?;
-        if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        let at = |flags| openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve).ok();
+        // A device is never opened, as opening it may have an effect, and what is on a network may have to be waited for.
+        // So first it is found out what is there.
+        let place = at(OFlags::PATH)?;
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let found = statx(&place, "", flags, StatxFlags::TYPE).ok()?;
+        if FileType::from_raw_mode(found.stx_mode.into()) != FileType::RegularFile {
             return None;
+        }
+        if let Some(devices) = devices {
+            let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+            let can_say = devices.can_say(device).unwrap_or_else(|| {
+                let is_local = is_local(&place);
+                devices.note(device, is_local);
+                is_local
+            });
+            if !can_say {
+                return None;
+            }
         }
         let file = File::from(at(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
         let metadata = file.metadata().ok()?;
         metadata.is_file().then_some((file, metadata))
     }
 
-    fn noting(opened: Result<OwnedFd, Errno>) -> Option<OwnedFd> {
-        if let Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) = opened {
-            IS_REFUSED.store(true, Ordering::Relaxed);
-        }
-        opened.ok()
+    fn is_local(place: impl AsFd) -> bool {
+        let kind = fstatfs(place).ok().and_then(|system| u32::try_from(system.f_type).ok());
+        kind.is_some_and(|kind| LOCAL.contains(&kind))
     }
 }
 
@@ -111,11 +141,13 @@ mod linux {
     use std::io;
     use std::path::Path;
 
+    use super::Devices;
+
     pub(super) fn read_at_once(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn open(_: &Path, _: &Path, _: bool) -> Option<(File, Metadata)> {
+    pub(super) fn open(_: &Path, _: &Path, _: Option<&Devices>) -> Option<(File, Metadata)> {
         None
     }
 }

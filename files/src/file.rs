@@ -58,7 +58,7 @@ pub async fn file(request: Request, path: impl Into<PathBuf>) -> Response {
     .await
 }
 
-/// As [`file`], of a file that is open already, with the value of its `Content-Type`.
+/// As [`file()`], of a file that is open already, with the value of its `Content-Type`.
 ///
 /// ```
 /// use httpfsm::handler::{Request, Response};

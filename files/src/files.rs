@@ -11,7 +11,7 @@ use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::{DiskWait, Job, Spawner};
 
-use crate::at_once::SlowDevices;
+use crate::at_once::Devices;
 use crate::failure;
 use crate::field_rule::FieldRule;
 use crate::hidden::DotNames;
@@ -87,7 +87,7 @@ impl Files {
             single_page: None,
             not_found: None,
             disk: DiskWait::Never,
-            slow_devices: SlowDevices::default(),
+            devices: Devices::default(),
             jobs: Jobs::default(),
             lists: Arc::new(Semaphore::new(LISTS)),
         })))

@@ -7,7 +7,7 @@
 //! | for | take |
 //! |---|---|
 //! | a folder, with its lists | [`Files`] |
-//! | one file as the response to a request | [`file`], or [`opened`] for one that is open already |
+//! | one file as the response to a request | [`file()`], or [`opened`] for one that is open already |
 //! | a part of a file as content | [`file_range`] |
 //! | the page that lists a folder | [`listing`] |
 //! | the type of a name | [`Types`] |

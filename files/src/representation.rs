@@ -138,33 +138,21 @@ impl Representation<'_> {
         let coding = coded.as_ref().map(|coded| coded.coding);
         let (file, path) = coded.map_or((file, path), |coded| (coded.file, coded.path));
         let source = FileContent::new(file, path, request.memory(), jobs).disk(reading.later);
-        let (status, source, content_type, range) = match selection {
-            Selection::Whole | Selection::Unsatisfiable => {
-                (Status::OK, source.range(0..length), content_type, None)
-            }
-            Selection::One(range) => {
-                let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
-                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(content_range))
-            }
-            Selection::Several(ranges) => {
-                let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
-                (Status::PARTIAL_CONTENT, source, content_type, None)
-            }
-        };
+        let part = Part::of(source, selection, length, content_type);
         let mut response = validators
-            .apply(Response::new(status))
+            .apply(Response::new(part.status))
             .with_field("Cache-Control", CACHING)
-            .with_field("Content-Type", content_type)
+            .with_field("Content-Type", part.content_type)
             // A browser must not guess another type.
             .with_field("X-Content-Type-Options", "nosniff")
             .with_field("Accept-Ranges", "bytes");
         if let Some(coding) = coding {
             response = response.with_field("Content-Encoding", coding.name());
         }
-        if let Some(range) = range {
+        if let Some(range) = part.content_range {
             response = response.with_field("Content-Range", range);
         }
-        begin(request, response, source, reading)
+        begin(request, response, part.source, reading)
     }
 
     /// All of it as the content of a response with another status. It has no validators, as it is no representation of what
@@ -217,6 +205,35 @@ fn begin(
         FileBody::Whole(bytes) => response.with_body(bytes).into(),
         FileBody::Pieces(content) => Begun::Content(Box::new((response, content))),
     })
+}
+
+/// What is sent of a content, and how that is told.
+struct Part {
+    status: Status,
+    source: FileContent,
+    content_type: String,
+    content_range: Option<String>,
+}
+
+impl Part {
+    /// Adds the bytes to the source.
+    fn of(source: FileContent, selection: Selection, length: u64, content_type: String) -> Self {
+        let (status, content_range) = (Status::PARTIAL_CONTENT, None);
+        match selection {
+            Selection::Whole | Selection::Unsatisfiable => {
+                Self { status: Status::OK, source: source.range(0..length), content_type, content_range }
+            }
+            Selection::One(range) => {
+                let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+                let content_range = Some(content_range);
+                Self { status, source: source.range(range), content_type, content_range }
+            }
+            Selection::Several(ranges) => {
+                let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
+                Self { status, source, content_type, content_range }
+            }
+        }
+    }
 }
 
 impl Kind<'_> {

@@ -13,7 +13,7 @@ use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::DiskWait;
 
-use crate::at_once::{self, Reads, SlowDevices};
+use crate::at_once::{self, Devices, Reads};
 use crate::coding::{Acceptable, Coding};
 use crate::failure::{self, Unreadable};
 use crate::field_rule::FieldRule;
@@ -47,7 +47,7 @@ pub(crate) struct Site {
     pub(crate) not_found: Option<PathBuf>,
     /// Whether threads that serve sockets may wait for a disk.
     pub(crate) disk: DiskWait,
-    pub(crate) slow_devices: SlowDevices,
+    pub(crate) devices: Devices,
     pub(crate) jobs: Jobs,
     /// The lists that may be made now.
     pub(crate) lists: Arc<Semaphore>,
@@ -69,8 +69,8 @@ impl From<Begun> for Found {
 impl Site {
     /// The response to GET or HEAD where the system has all that it needs in memory; `None`: a job finds it.
     pub(crate) fn respond_at_once(&self, request: &Request) -> Option<Begun> {
-        if self.precompressed {
-            // Which files are beside it a job finds.
+        // Which files are beside it a job finds, and tells that the folder is back.
+        if self.precompressed || self.root.is_gone() {
             return None;
         }
         let target = self.target(request)?;
@@ -79,18 +79,16 @@ impl Site {
             path.push("index.html");
         }
         let may_wait = self.disk == DiskWait::May;
-        let (file, metadata) = at_once::open(self.root.path(), &path, may_wait)?;
+        let devices = (!may_wait).then_some(&self.devices);
+        let (file, metadata) = at_once::open(self.root.path(), &path, devices)?;
         let device = metadata.dev();
-        if !may_wait && self.slow_devices.has(device) {
-            return None;
-        }
         let (kind, full_path) = (Kind::Of(&self.types, &path), self.full_path(&path));
         let now = if may_wait { Reads::Waiting } else { Reads::AtOnce };
         let reading = Reading { now, most: AT_ONCE, later: self.disk };
         let begun = Representation { file, metadata, path: full_path, kind, coded: None, reading }
             .respond(request, self.jobs.clone());
         if matches!(&begun, Err(failed) if failed.error.kind() == ErrorKind::Unsupported) {
-            self.slow_devices.note(device);
+            self.devices.note(device, false);
         }
         let mut begun = begun.ok()?;
         self.add_fields(&path, begun.response_mut());

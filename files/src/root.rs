@@ -52,6 +52,11 @@ impl Root {
         }
     }
 
+    /// Whether the folder was missing when it was last opened.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
+    }
+
     /// The absolute path.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use httpfsm::channel::Elsewhere;
 use httpfsm::handler::{Body, Frame, GatherUntil, Handler, IntoResponse, Request, Response, Source};
 use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
@@ -170,12 +169,6 @@ impl Source for InsideSource {
 
     fn length(&self) -> Option<u64> {
         self.source.as_ref().and_then(|source| source.length())
-    }
-
-    fn take_elsewhere(mut self: Pin<&mut Self>) -> Option<Elsewhere> {
-        let this = &mut *self;
-        let _inside = this.runtime.enter();
-        this.source.as_mut()?.as_mut().take_elsewhere()
     }
 
     fn poll_gathered(

@@ -68,30 +68,26 @@ impl Stream {
                 Self::Tcp(stream) => stream.poll_write_ready(cx),
                 Self::Unix(stream) => stream.poll_write_ready(cx),
             })?;
-            let sent = match self {
-                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || send(stream.as_fd())),
-                Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || send(stream.as_fd())),
-            };
-            match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                sent => {
-                    if sent.as_ref().is_ok_and(|sent| *sent < wanted) {
-                        self.note_full();
-                    }
-                    return Poll::Ready(sent);
+            let mut some = None;
+            // A socket that is full counts as one that would block, or the next call would only find that out.
+            let mut call = |socket: BorrowedFd<'_>| match send(socket) {
+                Ok(sent) if sent < wanted => {
+                    some = Some(sent);
+                    Err(io::ErrorKind::WouldBlock.into())
                 }
+                sent => sent,
+            };
+            let sent = match self {
+                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || call(stream.as_fd())),
+                Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || call(stream.as_fd())),
+            };
+            match (some, sent) {
+                (Some(sent), _) => return Poll::Ready(Ok(sent)),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (None, Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                (None, sent) => return Poll::Ready(sent),
             }
         }
-    }
-
-    /// The socket is full, and the next call would only find that out.
-    fn note_full(&self) {
-        let full = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-        let _ = match self {
-            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, full),
-            Self::Unix(stream) => stream.try_io(Interest::WRITABLE, full),
-        };
     }
 }
 

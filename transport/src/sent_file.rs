@@ -15,12 +15,11 @@ use crate::lock::lock;
 use crate::sending::FRAMES;
 use crate::wire::Wire;
 
-/// Bytes of a file sent in one call, at most: others have their turn after it.
+/// Bytes of a file sent in one call, at most.
 const WINDOW: u64 = 1 << 20;
 /// Bytes that are read instead of sent where the disk has to be waited for.
 const MISSED: u64 = 256 << 10;
 /// A byte of each so many is looked at before they are sent: the system reads ahead by more.
-#[cfg(target_os = "linux")]
 const STRIDE: u64 = 64 << 10;
 
 /// A body that is to have all bytes of a range has fewer.
@@ -86,6 +85,11 @@ pub struct SentFile {
     file: Arc<File>,
     disk: DiskWait,
     read: Box<dyn Fn(Range<u64>) -> Body + Send + Sync>,
+}
+
+/// A range of a file, as the content of one response.
+pub(crate) struct SentRange {
+    file: Arc<SentFile>,
     state: Mutex<State>,
 }
 
@@ -96,8 +100,8 @@ struct State {
     reading: Option<Reading>,
     /// The system does not send this file: all that is left is read.
     is_refused: bool,
-    /// Up to here the system had the bytes in memory when it was asked, since the wire was last waited for.
-    known_until: u64,
+    /// The system had these bytes in memory when it was asked, since the wire was last waited for.
+    known: Range<u64>,
 }
 
 /// Bytes of the file, by a body that reads them.
@@ -119,23 +123,77 @@ pub(crate) enum SendFailure {
 
 impl SentFile {
     /// A file, and how its bytes are read where the system does not send them. The body that `read` gives has all bytes of
-    /// the range, or fails; one that ends before cuts the response. Where the file has become shorter, it is asked for the rest, and its failure is told.
+    /// the range, or fails; one that ends before cuts the response. Where the file has become shorter, it is asked for the
+    /// rest, and its failure is told. `read` is called, and its body polled, by the transport, outside of whatever the
+    /// handler runs in.
     pub fn new(
         file: Arc<File>,
         disk: DiskWait,
         read: impl Fn(Range<u64>) -> Body + Send + Sync + 'static,
     ) -> Self {
-        Self { file, disk, read: Box::new(read), state: Mutex::default() }
+        Self { file, disk, read: Box::new(read) }
     }
 
-    /// Bytes of the file, as content that is elsewhere. One range of a file is sent at a time.
+    /// Bytes of the file, as content that is elsewhere: of any number of responses, each with a range of its own.
     #[must_use]
     pub fn range(self: &Arc<Self>, range: Range<u64>) -> Elsewhere {
         let file = Arc::<Self>::clone(self);
-        Elsewhere::new(file, range)
+        Elsewhere::new(Arc::new(SentRange { file, state: Mutex::default() }), range)
     }
 
-    /// Sends some of the bytes of `content`, which are this file's.
+    fn read(&self, range: Range<u64>) -> Reading {
+        Reading { body: (self.read)(range.clone()), left: range, piece: Bytes::new() }
+    }
+
+    /// How many bytes from `start` the system has in memory, as far as samples tell; `None` where it cannot say.
+    fn in_memory(&self, start: u64, left: u64) -> Option<u64> {
+        let length = left.min(WINDOW);
+        match self.disk {
+            DiskWait::May => Some(length),
+            DiskWait::Never => known_length(start, length, |at| probe(&self.file, at)),
+        }
+    }
+}
+
+/// How many of `length` bytes from `start` are known by samples to be in memory; `None` where a sample cannot be had. At
+/// the end of the file a sample is as good: sending or reading finds it.
+fn known_length(start: u64, length: u64, mut probe: impl FnMut(u64) -> Option<bool>) -> Option<u64> {
+    let last = start + length.saturating_sub(1);
+    let mut at = start;
+    loop {
+        if !probe(at)? {
+            // What is before it was read ahead with the sample before.
+            return Some(at.saturating_sub(STRIDE).max(start) - start);
+        }
+        if at >= last {
+            return Some(length);
+        }
+        at = (at + STRIDE).min(last);
+    }
+}
+
+/// Whether the system has a byte of a file in memory; `None` where it cannot say.
+#[cfg(target_os = "linux")]
+fn probe(file: &File, at: u64) -> Option<bool> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    loop {
+        match preadv2(file, &mut [io::IoSliceMut::new(&mut [0])], at, ReadWriteFlags::NOWAIT) {
+            Ok(_) => return Some(true),
+            Err(Errno::AGAIN) => return Some(false),
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn probe(_: &File, _: u64) -> Option<bool> {
+    None
+}
+
+impl SentRange {
+    /// Sends some of the bytes of `content`, which are these.
     pub(crate) fn poll_send<W: Wire>(
         &self,
         wire: &mut W,
@@ -146,64 +204,43 @@ impl SentFile {
         let mut state = lock(&self.state);
         loop {
             if let Some(reading) = state.reading.as_mut().filter(|reading| reading.has(start)) {
-                return reading.poll_write(wire, cx);
+                let written = reading.poll_write(wire, cx);
+                if reading.left.is_empty() {
+                    state.reading = None;
+                }
+                return written;
             }
             if state.is_refused {
-                state.reading = Some(self.read(start..end));
-            } else if state.known_until > start {
-                match wire.poll_send_file(cx, &self.file, start, state.known_until.min(end) - start) {
+                state.reading = Some(self.file.read(start..end));
+            } else if state.known.contains(&start) {
+                match wire.poll_send_file(cx, &self.file.file, start, state.known.end.min(end) - start) {
                     Poll::Ready(Ok(sent)) if sent > 0 => return Poll::Ready(Ok(sent)),
-                    // The file has become shorter, the system does not send it, or the connection is lost: reading and
-                    // writing tells which.
+                    Poll::Ready(Err(error)) if is_of_wire(&error) => {
+                        return Poll::Ready(Err(SendFailure::Wire(error)));
+                    }
+                    // The file has become shorter, or the system does not send it: reading tells which.
                     Poll::Ready(_) => state.is_refused = true,
                     Poll::Pending => {
                         // The bytes may have to give way until the peer has read on.
-                        state.known_until = 0;
+                        state.known = 0..0;
                         return Poll::Pending;
                     }
                 }
             } else {
-                match self.in_memory(start, end - start) {
-                    Some(0) => state.reading = Some(self.read(start..end.min(start + MISSED))),
-                    Some(length) => state.known_until = start + length,
+                match self.file.in_memory(start, end - start) {
+                    Some(0) => state.reading = Some(self.file.read(start..end.min(start + MISSED))),
+                    Some(length) => state.known = start..start + length,
                     None => state.is_refused = true,
                 }
             }
         }
     }
+}
 
-    fn read(&self, range: Range<u64>) -> Reading {
-        Reading { body: (self.read)(range.clone()), left: range, piece: Bytes::new() }
-    }
-
-    /// How many bytes from `start` the system has in memory, as far as samples tell; `None` where it cannot say.
-    #[cfg(target_os = "linux")]
-    fn in_memory(&self, start: u64, left: u64) -> Option<u64> {
-        use rustix::io::{Errno, ReadWriteFlags, preadv2};
-
-        let length = left.min(WINDOW);
-        if self.disk == DiskWait::May {
-            return Some(length);
-        }
-        let (mut at, last) = (start, start + length - 1);
-        let mut byte = [0];
-        loop {
-            match preadv2(&self.file, &mut [io::IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT) {
-                Ok(_) if at == last => return Some(length),
-                // At the end of the file, which sending or reading will find.
-                Ok(0) => return Some(length),
-                Ok(_) => at = (at + STRIDE).min(last),
-                Err(Errno::AGAIN) => return Some((at.saturating_sub(STRIDE) + 1).saturating_sub(start)),
-                Err(Errno::INTR) => {}
-                Err(_) => return None,
-            }
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn in_memory(&self, _start: u64, left: u64) -> Option<u64> {
-        (self.disk == DiskWait::May).then_some(left.min(WINDOW))
-    }
+/// Whether an error of a call that sends a file is one of the connection.
+fn is_of_wire(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut)
 }
 
 impl Reading {
@@ -239,6 +276,10 @@ impl Reading {
         }
         let written = ready!(wire.poll_write(cx, &self.piece)).map_err(SendFailure::Wire)?;
         self.piece.advance(written);
+        if self.piece.is_empty() {
+            // Lets its memory go.
+            self.piece = Bytes::new();
+        }
         self.left.start += written as u64;
         Poll::Ready(Ok(written))
     }
@@ -251,6 +292,8 @@ impl fmt::Debug for SentFile {
 }
 
 /// Moves bytes of a file to a socket: what [`Wire::poll_send_file`] of a wire over a socket calls.
+///
+/// To a peer that is gone the system answers with `SIGPIPE` as well, which Rust programs ignore unless they say otherwise.
 ///
 /// # Errors
 ///
@@ -284,4 +327,32 @@ pub fn send_more(socket: impl std::os::fd::AsFd, bytes: &[u8]) -> io::Result<usi
     #[cfg(not(target_os = "linux"))]
     let flags = rustix::net::SendFlags::empty();
     Ok(rustix::net::send(socket, bytes, flags)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STRIDE, known_length};
+
+    #[test]
+    fn what_is_sent_ends_where_a_sample_misses_and_nothing_is_sent_where_the_first_does() {
+        for (start, length, missing_from, expected, samples) in [
+            (0, 1, u64::MAX, 1, 1),
+            (0, 10 * STRIDE, u64::MAX, 10 * STRIDE, 11),
+            (7, 3 * STRIDE, u64::MAX, 3 * STRIDE, 4),
+            (0, 10 * STRIDE, 0, 0, 1),
+            (5 * STRIDE, 10 * STRIDE, 0, 0, 1),
+            // The sample before is no sign of what is between the two.
+            (0, 10 * STRIDE, STRIDE, 0, 2),
+            (0, 10 * STRIDE, 4 * STRIDE, 3 * STRIDE, 5),
+            (9, 10 * STRIDE, 4 * STRIDE, 3 * STRIDE, 5),
+        ] {
+            let mut asked = 0;
+            let known = known_length(start, length, |at| {
+                asked += 1;
+                Some(at < missing_from)
+            });
+            assert_eq!((known, asked), (Some(expected), samples), "{start}, {length}, {missing_from}");
+        }
+        assert_eq!(known_length(0, 100, |_| None), None);
+    }
 }

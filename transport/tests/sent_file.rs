@@ -70,6 +70,7 @@ impl Wire for SendsFiles {
         length: u64,
     ) -> Poll<io::Result<usize>> {
         assert_ne!(length, 0, "an empty call");
+        assert!(length <= 1 << 20, "others wait for their turn");
         *self.calls.lock().unwrap() += 1;
         let most = match self.outcomes.pop_front() {
             None => usize::MAX,
@@ -348,4 +349,70 @@ fn a_body_that_has_other_bytes_than_its_range_is_cut_or_ends_the_connection() {
         assert_eq!(got.matches('x').count(), arrives.unwrap_or(100), "{got}");
         assert_eq!(client.is_ended(), arrives.is_some());
     }
+}
+
+/// Fails if what is known of one range is taken for known of another.
+#[test]
+fn ranges_of_a_large_file_are_sent_in_any_order_in_calls_of_at_most_a_mebibyte() {
+    let file = file(3 << 20);
+    let ranges = [2_000_000..3_000_000, 0..2_500_000, 100..3 << 20];
+    let expected: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    let handler = move |_: Request| {
+        let response = respond(&file, DiskWait::May, &ranges, true);
+        async move { response }
+    };
+    let calls = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&calls);
+    let wrap = move |wire| SendsFiles { wire, outcomes: VecDeque::new(), calls: Arc::clone(&counted) };
+    let mut server = MemoryServer::wrapped(ServerConfig::default(), 16 << 20, None, handler, wrap);
+    let client = server.connect().unwrap();
+    client.send(get());
+    let got = take_all(&mut server, &client, usize::MAX);
+    let head = got.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    assert_eq!((got.len() - head) as u64, expected);
+    assert_eq!(*calls.lock().unwrap(), 1 + 3 + 3);
+}
+
+/// Fails if a piece that has left keeps its room, or one that was read is kept behind its range.
+#[test]
+fn what_is_read_instead_is_held_one_piece_at_a_time() {
+    let file = file(100_000);
+    let handler = move |request: Request| {
+        let (plain, memory) = (Arc::clone(&file), request.memory());
+        let read = move |range: Range<u64>| {
+            let (plain, memory, mut left) = (Arc::clone(&plain), memory.clone(), range);
+            Body::from_fn(move |_| {
+                let piece = left.start..left.end.min(left.start + 10_000);
+                left.start = piece.end;
+                if piece.is_empty() {
+                    return Poll::Ready(Frame::End);
+                }
+                let room = memory.try_reserve(10_000).expect("there is room");
+                let Frame::Data(bytes) = read_range(&plain, &piece) else { panic!("the file is there") };
+                Poll::Ready(Frame::Data(room.attach(bytes.to_vec())))
+            })
+        };
+        let sent = Arc::new(SentFile::new(Arc::clone(&file), DiskWait::May, read));
+        let left = iter::once(0..100_000).collect();
+        let response =
+            Response::stream(Ranges { file: sent, plain: Arc::clone(&file), left, declares: true });
+        async move { response }
+    };
+    let wrap = |wire| SendsFiles { wire, outcomes: VecDeque::from([Outcome::Fails]), calls: Arc::default() };
+    let mut server = MemoryServer::wrapped(ServerConfig::default(), 3_000, None, handler, wrap);
+    let client = server.connect().unwrap();
+    client.send(get());
+    let mut got = 0;
+    loop {
+        server.run();
+        let pieces = server.held().memory.pieces;
+        assert!(pieces <= 10_000, "{pieces}");
+        let taken = client.take_at_most(1_000).len();
+        if taken == 0 {
+            break;
+        }
+        got += taken;
+    }
+    assert!(got > 100_000);
+    assert_eq!(server.held().memory.pieces, 0);
 }

@@ -153,12 +153,24 @@ impl OutputBuffer {
         self.large.as_ref().map_or(0, |large| large.content.len())
     }
 
-    /// The content that the transport sends by itself.
+    /// The content that the transport sends by itself, if it comes directly behind the next write.
     pub(crate) fn elsewhere(&self) -> Option<&Elsewhere> {
-        match &self.large.as_ref()?.content {
-            LargeContent::Elsewhere(content) => Some(content),
-            LargeContent::Bytes(_) => None,
+        let large = self.large.as_ref()?;
+        let before = large.at as usize - self.sent_of_staged();
+        match &large.content {
+            LargeContent::Elsewhere(content) if self.write_len() > before => Some(content),
+            LargeContent::Elsewhere(_) | LargeContent::Bytes(_) => None,
         }
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        self.large.as_ref().is_some_and(|large| matches!(large.content, LargeContent::Elsewhere(_)))
+    }
+
+    /// Pending bytes that are in memory.
+    #[inline]
+    pub(crate) fn here(&self) -> usize {
+        if self.is_elsewhere() { self.staged.len() - self.sent_of_staged() } else { self.len() }
     }
 
     #[inline]
@@ -278,7 +290,7 @@ impl OutputBuffer {
     /// What of the pieces comes before content that is elsewhere.
     fn pieces_before_elsewhere(&self) -> [&[u8]; 3] {
         let pieces = self.pieces();
-        if self.elsewhere().is_some() { [pieces[0], &[], &[]] } else { pieces }
+        if self.is_elsewhere() { [pieces[0], &[], &[]] } else { pieces }
     }
 
     fn several_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {

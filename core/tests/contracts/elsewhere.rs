@@ -139,3 +139,23 @@ proptest! {
         prop_assert_eq!(&elsewhere.1[..], &in_memory.1[..]);
     }
 }
+
+/// An interim head leaves in a write of its own, which nothing follows at once.
+///
+/// Fails if the content is shown behind a write that ends before it.
+#[test]
+fn content_elsewhere_follows_the_head_and_not_the_one_before() {
+    let mut wire = Wire::new(&Arc::new(vec![0; 10]), true);
+    wire.handle(Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let fields = Fields::new();
+    wire.handle(Input::Informational(Status::EARLY_HINTS, &fields));
+    wire.handle(Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, Some(10))));
+    wire.handle(Input::Write(Data::Elsewhere(Elsewhere::new(Arc::new(()), 0..10))));
+    assert!(
+        wire.channel.unsent().ends_with(b"103 Early Hints\r\n\r\n") && wire.channel.elsewhere().is_none()
+    );
+    wire.handle(Input::Sent(wire.channel.unsent().len()));
+    assert!(wire.channel.unsent().ends_with(b"Content-Length: 10\r\n\r\n"));
+    assert_eq!(wire.channel.elsewhere().map(Elsewhere::len), Some(10));
+    assert_eq!(wire.channel.unsent_here() + 10, wire.channel.unsent_len());
+}

@@ -25,7 +25,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// granted. The wire is waited for meanwhile.
     #[inline]
     pub(super) fn is_held_up(&self, wake_up: &WakeUp<'_>) -> bool {
-        wake_up.is_full && self.channel.unsent_len() > GRANTED as usize
+        wake_up.is_full && self.channel.unsent_here() > GRANTED as usize
     }
 
     /// How much input may be taken in. Where there is no room, nothing is read ahead beyond what is granted.

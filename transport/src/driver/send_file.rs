@@ -1,6 +1,7 @@
 //! Content that is not in memory, on its way to the wire.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::Input;
@@ -10,7 +11,8 @@ use httpfsm::time::Now;
 use super::Driver;
 use crate::panics;
 use crate::sending::is_own;
-use crate::sent_file::{SendFailure, SentFile};
+use crate::sent_file::{SendFailure, SentRange};
+use crate::serving::Serving;
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -25,11 +27,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             let written = wire.poll_write_more(cx, before);
             return self.sent(written, now, cx);
         }
-        // Where it is read instead, that is the application's code.
-        let sent = panics::catch(|| match content.source::<SentFile>() {
+        // Where it is read instead, that is the application's code, for this server.
+        let mut server = Some(Arc::clone(&self.service.shared));
+        let serving = Serving::begin(&mut server);
+        let sent = panics::catch(|| match content.source::<SentRange>() {
             Some(file) => file.poll_send(wire, content, cx),
             None => Poll::Ready(Err(SendFailure::Wire(io::ErrorKind::Unsupported.into()))),
         });
+        serving.end(&mut server);
         match sent {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ok(bytes))) => self.sent(Poll::Ready(Ok(bytes)), now, cx),

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the tests of axum, and of applications that others wrote on it, with httpfsm below: foreign-axum.py FOLDER
+"""Runs the unit tests of axum, and those of the examples of axum-test, with httpfsm below: foreign-axum.py FOLDER
 
 Each package is fetched from crates.io into FOLDER, as it was published. In axum one function is replaced, which serves an
-accepted connection: httpfsm serves it in place of hyper. Nothing changes in the applications, nor in their tests.
+accepted connection: httpfsm serves it in place of hyper. In axum-test two lines change, so that it calls applications through
+a server. Nothing changes in the examples, nor in their tests.
 """
 import json
 import pathlib

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The figures of docs/choose.md and http/README.md that no other program prints:
+# The figures of docs/choose.md and http/README.md that neither `count` nor `profile.py` prints:
 #
 #   benches/choose.sh crates     crates in the dependency tree of each transport, itself included
 #   benches/choose.sh build      CPU seconds that its release build takes from nothing

@@ -34,7 +34,8 @@ use crate::future::ServiceFuture;
 ///   Nobody is told then.
 /// - An error of a body cuts the response, and the subscriber is told ([`Failure::Response`]) unless it was the peer's.
 /// - A target that `http::Uri` does not take is responded to with 400 (`<`, `>`, a backquote; a host with an escape, as in
-///   `http://a%41b/`) or 414 (above 65,534 bytes), fields that `http::HeaderMap` does not take with 431; the service does not see these.
+///   `http://a%41b/`) or 414 (above 65,534 bytes), fields that `http::HeaderMap` does not take with 431; the service does
+///   not see these.
 ///
 /// [`Failure::Response`]: httpfsm::handler::Failure::Response
 ///

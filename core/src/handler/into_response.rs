@@ -192,8 +192,8 @@ impl IntoResponse for std::io::Error {
     }
 }
 
-/// `500 Internal Server Error`, with the [`fault`](Response::fault) that [`with_field`](Response::with_field) leaves there: the
-/// subscriber is told.
+/// `500 Internal Server Error`, with the [`fault`](Response::fault) that [`with_field`](Response::with_field) leaves there:
+/// the subscriber is told.
 impl IntoResponse for InvalidField {
     fn into_response(self) -> Response {
         Response::default().with_fault(self)

@@ -1,8 +1,6 @@
 //! The programs of the pages.
 
-use std::collections::BTreeMap;
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,6 +25,9 @@ const PROXIED: (&str, &[u8], &str) = (
     b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x7f\0\0\x01\x0f\xa0\0\x50",
     "203.0.113.7:4000",
 );
+
+/// How the block of a program on another server begins: it is built.
+const BEFORE: &str = "rust,ignore";
 
 /// How a block of dependencies begins.
 const DEPENDENCIES: &str = "[dependencies]\n";
@@ -56,6 +57,8 @@ struct PageProgram {
     code: String,
     /// The lines of the last block of `[dependencies]` above it on its page, unchanged, as a user pastes them.
     dependencies: String,
+    /// It is not on another server.
+    is_ours: bool,
 }
 
 impl PageProgram {
@@ -86,6 +89,7 @@ impl PageProgram {
                 "{}tokio = {{ version = \"1\", features = [\"rt-multi-thread\"] }}\n",
                 self.dependencies
             ),
+            is_ours: true,
         };
         caller.write(name, folder);
     }
@@ -105,6 +109,7 @@ fn programs() -> Vec<PageProgram> {
                         page: page.clone(),
                         code,
                         dependencies: dependencies.clone(),
+                        is_ours: kind != BEFORE,
                     });
                 }
                 _ => {}
@@ -114,30 +119,12 @@ fn programs() -> Vec<PageProgram> {
     programs
 }
 
-/// The packages of this repository and their folders.
-fn packages() -> BTreeMap<String, PathBuf> {
-    let folders = fs::read_dir(root()).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let named = folders.filter_map(|folder| {
-        let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-        let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))?;
-        Some((name.to_owned(), folder))
-    });
-    named.collect()
-}
-
-/// The places of the packages of this repository: from the first page for those that it names, and the others.
+/// Where the first page says that the packages of this repository are: a program that depends on another one is not built.
 fn patches() -> String {
     let page = fs::read_to_string(root().join("README.md")).expect("a page");
     let blocks = blocks(&page);
-    let lines = |first| blocks.iter().filter_map(|(_, code)| code.strip_prefix(first)).collect::<String>();
-    let named = lines(DEPENDENCIES) + &lines(PATCH);
-    let mut patches = lines(PATCH).replace("../httpfsm/", &format!("{}/", root().display()));
-    for (name, path) in packages() {
-        if !named.lines().any(|line| line.starts_with(&format!("{name} = "))) {
-            writeln!(patches, "{name} = {{ path = {path:?} }}").expect("a string");
-        }
-    }
-    format!("{PATCH}{patches}")
+    let lines: String = blocks.iter().filter_map(|(_, code)| code.strip_prefix(PATCH)).collect();
+    format!("{PATCH}{}", lines.replace("../httpfsm/", &format!("{}/", root().display())))
 }
 
 /// A workspace of the programs. They use the packages of this checkout, and other packages at the versions of the lock
@@ -207,7 +194,7 @@ fn the_programs_are_built_from_the_lines_above_them_and_run() {
             }
         }
         // That of the kit runs all of it.
-        if program.has_main() {
+        if program.has_main() && program.is_ours {
             served += usize::from(run(&workspace.join("target/debug").join(&name), program));
         }
     }

@@ -99,6 +99,9 @@ pub enum BodyError {
     /// The body was first asked for behind the final head, and the peer waits for a `100 Continue` that can no longer be
     /// sent (RFC 9110 section 10.1.1).
     NotContinued,
+    /// The response was complete before the body was read to its end: what was not asked for by then, or had not come, is
+    /// not read any more. The connection may go on.
+    ResponseComplete,
     /// The channel closed for a reason of its own before the body was whole.
     Closed,
 }
@@ -113,6 +116,9 @@ impl fmt::Display for BodyError {
             Self::NotContinued => f.write_str(
                 "The request body was first asked for after the head of the response, when no 100 Continue can be sent.",
             ),
+            Self::ResponseComplete => {
+                f.write_str("The response was complete before the request body had been read to its end.")
+            }
             Self::Closed => f.write_str("The channel closed before the request body was whole."),
         }
     }

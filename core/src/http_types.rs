@@ -172,7 +172,8 @@ impl RequestHead {
     /// That crate cannot express the head. In its `http::Error` is
     ///
     /// - `InvalidUri`: the target is longer than 65,534 bytes, or holds a byte that this crate hands on though URIs exclude
-    ///   it (`<`, `>`, a backquote in the path), or a host with an escape, which URIs do allow (`http://a%41b/`);
+    ///   it (`<`, `>`, a backquote in the path, `"` in the query), or a host with an escape, which URIs do allow
+    ///   (`http://a%41b/`);
     /// - `InvalidHeaderName`: a name is longer than 65,535 bytes;
     /// - `MaxSizeReached`: there are fields of more names than a `HeaderMap` takes (32,768 at most).
     pub fn into_http<T>(self: Arc<Self>, body: T) -> Result<::http::Request<T>, ::http::Error> {

@@ -320,6 +320,7 @@ fn the_errors_of_a_handler_have_their_statuses() {
         (CollectError::Failed(BodyError::Truncated.into()), 400),
         (CollectError::Failed(BodyError::TimedOut.into()), 408),
         (CollectError::Failed(BodyError::Closed.into()), 503),
+        (CollectError::Failed(BodyError::ResponseComplete.into()), 500),
         (CollectError::Failed(malformed.into()), 431),
         (CollectError::Failed(BodyFailure::source("no")), 500),
     ] {

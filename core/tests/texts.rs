@@ -50,6 +50,7 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
         BodyError::TimedOut,
         BodyError::Disconnected,
         BodyError::NotContinued,
+        BodyError::ResponseComplete,
         BodyError::Closed,
     ]);
     sentences([

@@ -11,6 +11,10 @@ use httpfsm::handler::{self, BodyFailure, Frame};
 /// The body of a request as an `http_body::Body`: data, then trailers if there are any. It is read from the connection as
 /// fast as it is polled, and no faster.
 ///
+/// It is read before the response is complete: by the service, or by the body of its response. Behind the response a task
+/// that the service has started finds what it had asked for and what had come by then; instead of the rest, also of bytes
+/// that came with the head, it finds the error [`BodyError::ResponseComplete`](httpfsm::BodyError::ResponseComplete).
+///
 /// A service may respond with one, too: it is then passed on as it is, without a box. It is made of text, bytes or any
 /// [`httpfsm::Body`].
 ///

@@ -47,8 +47,7 @@ pub(crate) fn failed(error: BoxError) -> Response {
     match known(&*error) {
         Some(failure) => failure.into_response(),
         None => {
-            let text = format!("The service failed: {error}").replace(char::is_control, " ");
-            Response::new(Status::INTERNAL_SERVER_ERROR).with_failure(text)
+            Response::new(Status::INTERNAL_SERVER_ERROR).with_failure(format!("The service failed: {error}"))
         }
     }
 }
@@ -83,13 +82,15 @@ where
     }
     // Before the first frame: some bodies say what they had, and go on saying so.
     let length = body.size_hint().exact();
+    let is_exact = |sent: usize| length.is_none_or(|length| length == sent as u64);
     let mut first = None;
     if !without_content {
         match poll(Pin::new(&mut body), cx) {
-            Poll::Ready(Frame::Data(data)) if body.is_end_stream() => return data.into(),
-            Poll::Ready(Frame::End) if length.is_none_or(|length| length == 0) => {
-                return handler::Body::Empty;
+            // A body that is not as long as it said is streamed: so it is cut, however many frames it has.
+            Poll::Ready(Frame::Data(data)) if body.is_end_stream() && is_exact(data.len()) => {
+                return data.into();
             }
+            Poll::Ready(Frame::End) if is_exact(0) => return handler::Body::Empty,
             Poll::Ready(frame) => first = Some(frame),
             Poll::Pending => {}
         }

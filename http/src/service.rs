@@ -30,12 +30,12 @@ use crate::future::ServiceFuture;
 /// - An error of the service, also where it says whether it is ready, is a 500, and the subscriber is told of it
 ///   ([`Failure::Handler`](httpfsm::handler::Failure::Handler)); so it is with a panic. Where a source of the error is a
 ///   failure of the request's body, the response is that failure's: 400, 408, 413, 431 (trailers above a limit), 503 (there
-///   was no room, or the connection has closed), or 500 where the body was first asked for behind the head of the response.
-///   Nobody is told then.
+///   was no room, or the connection has closed), or 500 where the body was first asked for behind the head of the response
+///   or read behind its end. Nobody is told then.
 /// - An error of a body cuts the response, and the subscriber is told ([`Failure::Response`]) unless it was the peer's.
-/// - A target that `http::Uri` does not take is responded to with 400 (`<`, `>`, a backquote; a host with an escape, as in
-///   `http://a%41b/`) or 414 (above 65,534 bytes), fields that `http::HeaderMap` does not take with 431; the service does
-///   not see these.
+/// - A target that `http::Uri` does not take is responded to with 400 (`<` or `>`, a backquote in the path, `"` in the
+///   query; a host with an escape, as in `http://a%41b/`) or 414 (above 65,534 bytes), fields that `http::HeaderMap` does
+///   not take with 431; the service does not see these.
 ///
 /// [`Failure::Response`]: httpfsm::handler::Failure::Response
 ///

@@ -81,7 +81,22 @@ pub struct InTokio<H> {
 }
 
 impl<H: Handler> InTokio<H> {
-    /// The same for any handler.
+    /// The same for any handler: around each poll of its future and of the body of its response. A function of `sync` runs
+    /// on a thread of its own, and not in a poll; what calls tokio there enters the runtime by itself:
+    ///
+    /// ```
+    /// use httpfsm::{Handler, Request};
+    /// use httpfsm_blocking::sync;
+    /// use tokio::runtime::Handle;
+    ///
+    /// fn counts(runtime: Handle) -> impl Handler {
+    ///     sync(move |_: Request| {
+    ///         let _inside = runtime.enter();
+    ///         format!("{} tasks", Handle::current().metrics().num_alive_tasks())
+    ///     })
+    /// }
+    /// # let _ = counts;
+    /// ```
     #[must_use]
     pub fn new(handler: H, runtime: Handle) -> Self {
         Self { handler, runtime }

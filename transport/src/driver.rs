@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, State};
+use httpfsm::error::BodyError;
 use httpfsm::handler::{ConnectionInfo, Handler};
 use httpfsm::time::{Moment, Now};
 
@@ -416,7 +417,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
         }
         self.keep_nothing();
         if let Some(mut exchange) = self.exchange.take() {
-            let _ = panics::catch(|| exchange.finish());
+            let _ = panics::catch(|| exchange.finish(BodyError::Closed));
             if exchange.counted {
                 exchange.pipe.place.leave(&self.service.shared);
             }

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use httpfsm::error::BodyError;
 use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
@@ -121,11 +122,12 @@ impl<F> Exchange<F> {
         RequestHead::as_ref(&self.head).expects_continue()
     }
 
-    /// Ends the exchange: drops the future or the source, and lets whoever waits for the request know.
+    /// Ends the exchange: drops the future or the source, and lets whoever waits for the request know. `unread` is what the
+    /// reader of a body finds behind what has come of it.
     #[inline]
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self, unread: BodyError) {
         self.drop_application();
-        Pipe::retire(&self.pipe);
+        Pipe::retire(&self.pipe, unread);
     }
 
     /// Drops the future or the source. Those that came to their end are dropped where they were polled.

@@ -208,11 +208,9 @@ impl ServerHandle {
 
     /// Tells the subscriber that the listeners cannot accept for the moment.
     pub(crate) fn cannot_accept(&self, error: &io::Error) {
-        self.shared.report(|subscriber| {
-            let addresses: Vec<String> = self.addresses.iter().map(Peer::to_string).collect();
-            let text = format!("No connection can be accepted at {}: {error}.", addresses.join(", "));
-            subscriber.failed(None, Failure::Accept, &text);
-        });
+        let addresses: Vec<String> = self.addresses.iter().map(Peer::to_string).collect();
+        let text = format!("No connection can be accepted at {}: {error}.", addresses.join(", "));
+        self.shared.report_failure(None, Failure::Accept, &text);
     }
 
     pub(crate) fn shared(&self) -> &Arc<SharedState> {

@@ -30,7 +30,8 @@ pub fn incoming() -> (IncomingHandler, Incoming) {
 ///
 /// A request comes with all of its body, in memory or in a temporary file, on each transport. Where the configuration says
 /// that bodies are [streamed](httpfsm::config::Bodies::Streamed), it comes before its body, and a thread that reads one
-/// waits for its peer: so as many slow peers as there are threads hold them all, for `body_timeout`.
+/// waits for its peer: so as many slow peers as there are threads hold them all, for `body_timeout`. It is read before
+/// [`respond`](IncomingRequest::respond), as [`Request::take_body`] says.
 ///
 /// ```
 /// use httpfsm_transport::incoming;

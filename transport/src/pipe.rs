@@ -283,19 +283,20 @@ impl Pipe {
         self.is_touched() && lock(&self.state).waiters.any(|&event| event == PipeEvent::Disconnected)
     }
 
-    /// The request has its response: whoever still holds a part of the request and waits learns that nothing comes.
+    /// The request has its response: whoever still holds a part of the request and waits learns that nothing comes. What has
+    /// come of the body may still be read; `unread` is why the rest may not.
     #[inline]
-    pub(crate) fn retire(pipe: &Arc<Self>) {
+    pub(crate) fn retire(pipe: &Arc<Self>, unread: BodyError) {
         if Arc::strong_count(pipe) > 1 {
-            pipe.end_shared();
+            pipe.end_shared(unread);
         }
     }
 
     #[cold]
-    fn end_shared(&self) {
+    fn end_shared(&self, unread: BodyError) {
         let mut unused = None;
         self.change(Waker::noop(), false, |state| {
-            unused = state.fail(BodyError::Closed);
+            unused = state.fail(unread);
             state.over = true;
             state.responded |= !state.disconnected;
         });

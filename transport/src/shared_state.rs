@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use httpfsm::channel::{Facts, Leave};
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::Subscriber;
+use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
 use httpfsm::prologue::Prologue;
 use httpfsm::server::{ChannelId, ChannelStats, NotAdmitted, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
@@ -187,6 +187,14 @@ impl SharedState {
             // What fails in there is no failure of the connection.
             let _ = panics::catch(|| what(&**subscriber));
         }
+    }
+
+    /// Tells the subscriber of a failure. What the text holds may be the application's or a peer's, and it becomes a line of
+    /// a log: it ends no line, and controls no terminal.
+    #[cold]
+    pub(crate) fn report_failure(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        let text = text.replace(char::is_control, " ");
+        self.report(|subscriber| subscriber.failed(connection, failure, &text));
     }
 
     /// What a channel is told about its connection.

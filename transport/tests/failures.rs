@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{Body, BodyFailure, ConnectionInfo, Failure, Frame, Request, Response, Subscriber};
+use httpfsm::handler::{
+    Body, BodyFailure, ConnectionInfo, Failure, Frame, IntoResponse, Request, Response, Subscriber,
+};
 use httpfsm::peer::Peer;
 use httpfsm::request::RequestRef;
 use httpfsm::status::Status;
@@ -55,6 +57,10 @@ async fn fails(mut request: Request) -> Response {
     let source = |body| Response::new(Status::OK).with_body(body);
     match request.path() {
         "/panic" => panic!("out of cheese"),
+        "/panic/lines" => panic!("out\nof\r\ncheese\u{1b}[m"),
+        "/says" => Response::default().with_failure("The disk\nis full."),
+        "/io" => io::Error::other("a\r\nb").into_response(),
+        "/source/lines" => source(Body::from_fn(|_| Poll::Ready(Frame::Error(BodyFailure::source("a\nb"))))),
         "/source" => source(Body::from_fn(|_| Poll::Ready(Frame::Error(BodyFailure::source("it is gone"))))),
         "/source/panic" => source(Body::from_fn(|_| panic!("out of crackers"))),
         "/switch" => Response::new(Status::SWITCHING_PROTOCOLS),
@@ -119,6 +125,11 @@ fn a_failure_of_the_application_is_told_with_its_channel() {
         ),
         ("/source", "server.clisrv_1 response: The source of the body failed: it is gone"),
         ("/source/panic", "server.clisrv_1 response: The handler panicked: out of crackers"),
+        // One line each.
+        ("/panic/lines", "server.clisrv_1 handler: The handler panicked: out of  cheese [m"),
+        ("/says", "server.clisrv_1 handler: The disk is full."),
+        ("/io", "server.clisrv_1 handler: a  b"),
+        ("/source/lines", "server.clisrv_1 response: The source of the body failed: a b"),
     ] {
         assert_eq!(failures(path, stays), [told], "{path}");
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
-use httpfsm::{Bodies, ServerConfig};
+use httpfsm::handler::{BodyFailure, ConnectionInfo, Failure, Subscriber};
+use httpfsm::{Bodies, BodyError, ServerConfig};
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{BodyReader, Incoming, IncomingHandler, incoming};
 
@@ -174,6 +174,25 @@ fn a_request_comes_with_all_of_its_body_unless_bodies_are_streamed() {
             }
         }
     }
+}
+
+#[test]
+fn a_body_that_is_read_behind_its_response_says_why_it_cannot_be() {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Streamed);
+    let (handler, requests) = incoming();
+    let mut server = MemoryServer::new(config, handler);
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    server.run();
+    let mut request = requests.recv().unwrap();
+    let body = request.take_body();
+    request.respond("fine");
+    server.run();
+    assert!(client.take_text().ends_with("fine"));
+    let error = BodyReader::new(body).read_to_string(&mut String::new()).unwrap_err();
+    let failure = error.downcast::<BodyFailure>().unwrap();
+    assert!(matches!(failure, BodyFailure::Request(BodyError::ResponseComplete)), "{failure}");
 }
 
 #[test]

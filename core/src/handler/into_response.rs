@@ -161,7 +161,9 @@ impl IntoResponse for BodyFailure {
             Self::Request(BodyError::TimedOut) => Status::REQUEST_TIMEOUT,
             Self::Request(BodyError::Truncated | BodyError::Disconnected) => Status::BAD_REQUEST,
             Self::Request(BodyError::Closed) => Status::SERVICE_UNAVAILABLE,
-            Self::Request(BodyError::NotContinued) => Status::INTERNAL_SERVER_ERROR,
+            Self::Request(BodyError::NotContinued | BodyError::ResponseComplete) => {
+                Status::INTERNAL_SERVER_ERROR
+            }
             Self::Source(error) if error.is::<NoRoom>() => return NoRoom.into_response(),
             Self::Source(_) => {
                 return Response::new(Status::INTERNAL_SERVER_ERROR).with_failure(self.to_string());

@@ -200,7 +200,8 @@ impl Request {
         self.head().field_all(name)
     }
 
-    /// The body, to read from. The first read sends `100 Continue` where it is expected.
+    /// The body, to read from. The first read sends `100 Continue` where it is expected. It is read before the response is
+    /// complete: see [`take_body`](Self::take_body).
     ///
     /// ```
     #[doc = include_str!("../examples/request.txt")]
@@ -231,6 +232,11 @@ impl Request {
     }
 
     /// Takes the body out and leaves an empty one, to read it elsewhere while the rest of the request stays.
+    ///
+    /// A body is read by the handler, or by the body of its response while that is sent. Behind the response a task or a
+    /// thread that holds it still finds what it had asked for and what had come by then, to the end if that was there. The
+    /// rest is not read from the connection, nor are bytes that came with the head and that nobody has asked for: reading
+    /// fails with [`BodyError::ResponseComplete`](crate::BodyError::ResponseComplete).
     ///
     /// ```
     #[doc = include_str!("../examples/request.txt")]

@@ -275,7 +275,7 @@ impl Response {
 
     /// Says why the request failed, to the operator alone: the subscriber is told
     /// ([`Failure::Handler`](super::Failure::Handler)) when the response is taken from the handler. The text is one
-    /// sentence without a line end. Of several texts the last one counts.
+    /// sentence; the subscriber gets a line end in it as a space. Of several texts the last one counts.
     ///
     /// ```
     /// use httpfsm::handler::Response;

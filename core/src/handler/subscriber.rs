@@ -82,7 +82,8 @@ pub trait Subscriber: Send + Sync {
     }
 
     /// Something failed that its operator should know of: see [`Failure`]. `connection` is the one that it happened on,
-    /// if it concerns one; `text` is a sentence that names the address, the file or the folder, where there is one.
+    /// if it concerns one; `text` is a sentence that names the address, the file or the folder, where there is one. It is
+    /// one line: a transport replaces line ends and other control characters by spaces.
     ///
     /// ```
     #[doc = include_str!("../examples/subscriber.txt")]

@@ -377,6 +377,58 @@ fn a_body_that_ends_short_of_what_it_promised_is_cut() {
     assert!(!case.client.is_ended());
 }
 
+/// A body that says how long it is, in other frames than that, and knows when it has no more.
+struct Frames {
+    frames: VecDeque<&'static str>,
+    length: u64,
+}
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.frames.pop_front().map(|frame| Ok(Frame::data(frame.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}
+
+#[test]
+fn a_body_of_another_length_than_it_said_is_cut_in_one_frame_as_in_two() {
+    for frames in [&["hello"][..], &["he", "llo"]] {
+        for (length, content, told) in [
+            (10, "hello", "closed: ResponseShort"),
+            (5, "hello", "closed: PeerEnded"),
+            (3, "hel", "excess: 2, closed: PeerEnded"),
+        ] {
+            let respond = move |_: Request<Body>| async move {
+                Ok::<_, Infallible>(Response::new(Frames {
+                    frames: frames.iter().copied().collect(),
+                    length,
+                }))
+            };
+            let mut case = Case::new(service(service_fn(respond)));
+            let response = case.ask("GET", "/");
+            let whole = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{content}");
+            assert_eq!(response, whole, "{frames:?}");
+            assert_eq!(case.client.is_ended(), length == 10);
+            case.client.close_write();
+            case.server.run();
+            assert_eq!(case.told.take().join(", "), told, "{frames:?} {length}");
+        }
+    }
+}
+
 #[test]
 fn a_body_of_the_transport_yields_neither_empty_data_nor_flushes() {
     use httpfsm::handler::Frame;

@@ -6,6 +6,7 @@ use std::future::{Ready, pending, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body as AxumBody;
@@ -86,6 +87,52 @@ fn a_service_is_called_when_it_is_ready_and_fails_where_it_says_so() {
     let mut case = Case::new(service(Slow { polls: 0, fails: true }));
     assert!(case.ask("GET", "/").starts_with("HTTP/1.1 500 "));
     assert_eq!(case.told.take(), ["handler: The service failed: not today"]);
+}
+
+/// Never ready.
+#[derive(Clone)]
+struct Never {
+    _clone: Arc<()>,
+}
+
+impl Service<Request<Body>> for Never {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = Ready<Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        panic!("it is not ready")
+    }
+}
+
+#[test]
+fn a_service_that_is_never_ready_is_dropped_with_its_client_and_keeps_no_server_up() {
+    let clones = Arc::new(());
+    let mut case = Case::new(service(Never { _clone: Arc::clone(&clones) }));
+    let idle = Arc::strong_count(&clones);
+    assert_eq!(case.send(GET), "");
+    assert_eq!(Arc::strong_count(&clones), idle + 1);
+    case.client.reset();
+    case.server.run();
+    assert_eq!((Arc::strong_count(&clones), case.server.connections()), (idle, 0));
+
+    let stays = case.server.connect().unwrap();
+    stays.send(GET);
+    case.server.run();
+    let mut gone = std::pin::pin!(case.server.handle().begin_drain(Some(Duration::from_secs(10))).gone());
+    let mut is_gone = || gone.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())).is_ready();
+    case.server.run();
+    assert!(!is_gone() && Arc::strong_count(&clones) == idle + 1);
+    case.server.advance(Duration::from_secs(10));
+    assert!(stays.take_text().starts_with("HTTP/1.1 503 "));
+    assert_eq!(Arc::strong_count(&clones), idle);
+    case.server.advance(Duration::from_secs(1));
+    assert!(is_gone());
+    assert_eq!(case.server.held(), httpfsm_transport::Held::default());
 }
 
 #[test]
@@ -213,7 +260,7 @@ fn a_body_outlives_its_response_and_then_says_why_it_ends() {
     assert!(!body.is_end_stream());
     let frame = std::pin::pin!(body.frame()).poll(&mut Context::from_waker(std::task::Waker::noop()));
     let Poll::Ready(Some(Err(failure))) = frame else { panic!("{frame:?}") };
-    assert_eq!(failure.source().and_then(|error| error.downcast_ref()), Some(&BodyError::Closed));
+    assert_eq!(failure.source().and_then(|error| error.downcast_ref()), Some(&BodyError::ResponseComplete));
 }
 
 #[test]

@@ -41,6 +41,10 @@ impl Subscriber for Told {
         self.lines().push(format!("refused: {:?}", error.rule));
     }
 
+    fn excess(&self, _: &ConnectionInfo, bytes: u64) {
+        self.lines().push(format!("excess: {bytes}"));
+    }
+
     fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
         self.lines().push(format!("closed: {reason:?}"));
     }

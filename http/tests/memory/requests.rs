@@ -166,6 +166,13 @@ fn what_the_types_cannot_express_is_refused_without_the_service() {
     let many: String = (0..40_000).map(|n| format!("a{n}:b\r\n")).collect();
     for (target, fields, status) in [
         ("/<", "", "400 Bad Request"),
+        ("/>", "", "400 Bad Request"),
+        ("/?<", "", "400 Bad Request"),
+        ("/?>", "", "400 Bad Request"),
+        ("/`", "", "400 Bad Request"),
+        ("/?`", "", "200 OK"),
+        ("/\"", "", "200 OK"),
+        ("/?\"", "", "400 Bad Request"),
         ("http://a%41b/", "", "400 Bad Request"),
         (&"/a".repeat(40_000), "", "414 URI Too Long"),
         ("/", &many, "431 Request Header Fields Too Large"),

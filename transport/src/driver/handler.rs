@@ -4,6 +4,7 @@ use std::future::Future;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
+use httpfsm::error::BodyError;
 use httpfsm::fsm::Label as _;
 use httpfsm::handler::{Body, Failure, Handler, Hosts, IntoResponse, Response};
 use httpfsm::request::RequestRef;
@@ -128,7 +129,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                         self.failed(Failure::Response, &text);
                         self.finish();
                     }
-                    Pumped::Over => self.finish(),
+                    Pumped::Over => self.end_exchange(BodyError::ResponseComplete),
                 }
                 return true;
             }
@@ -142,7 +143,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 self.channel.forget_request();
                 return called;
             }
-            Ok(Poll::Ready(response)) => wake_up.ask = self.respond(response, &wake_up.now),
+            Ok(Poll::Ready(response)) => {
+                // What was asked for may be read behind the response, by whoever has the body then.
+                if called && self.channel.has_output() && !self.is_held_up(wake_up) {
+                    self.outputs(wake_up, cx);
+                }
+                wake_up.ask = self.respond(response, &wake_up.now);
+            }
             Err(panic) => self.abort(Failure::Handler, &panic, &wake_up.now),
         }
         true
@@ -177,7 +184,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         // It may be a source, which is dropped unread: the application's code, too.
         panics::discard(response.body);
-        self.end_exchange();
+        self.end_exchange(BodyError::ResponseComplete);
         false
     }
 
@@ -213,23 +220,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     #[cold]
     pub(super) fn failed(&self, failure: Failure, text: &str) {
-        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), failure, text));
+        self.service.shared.report_failure(Some(&self.info), failure, text);
     }
 
-    /// The exchange is over; its memory stays for the next request of this wake-up.
+    /// The exchange is over without a whole response of the handler; its memory stays for the next request of this wake-up.
     pub(super) fn finish(&mut self) {
-        self.end_exchange();
+        self.end_exchange(BodyError::Closed);
     }
 
-    /// As [`finish`](Self::finish), in line: for a whole response.
+    /// As [`finish`](Self::finish), in line, for a whole response. `unread` is why no more of the body is read.
     #[inline(always)]
-    fn end_exchange(&mut self) {
+    fn end_exchange(&mut self, unread: BodyError) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         // A 101 or a 2xx to CONNECT has not left yet: whoever waits for the connection goes on waiting.
         if self.channel.state() == State::Handover {
             exchange.drop_application();
         } else {
-            exchange.finish();
+            exchange.finish(unread);
         }
         if std::mem::take(&mut exchange.counted) {
             exchange.pipe.place.leave(&self.service.shared);

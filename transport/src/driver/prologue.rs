@@ -359,7 +359,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn tell_failure(&self, text: &str) {
-        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), Failure::Prologue, text));
+        self.failed(Failure::Prologue, text);
     }
 }
 

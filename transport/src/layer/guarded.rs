@@ -38,7 +38,7 @@ impl Guarded {
 
     fn note(&self, text: &str) {
         let text = format!("A layer panicked: {text}");
-        self.shared.report(|subscriber| subscriber.failed(Some(&self.info), Failure::Layer, &text));
+        self.shared.report_failure(Some(&self.info), Failure::Layer, &text);
         let _ = self.panic.set(text);
     }
 

@@ -184,6 +184,61 @@ fn the_length_of_a_body_is_what_is_still_to_come() {
     }
 }
 
+/// What a reader finds that does not wait, up to the end.
+fn read_out(body: &mut Body) -> String {
+    let mut found = String::new();
+    loop {
+        match body.poll_data(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(Ok(bytes))) => found += std::str::from_utf8(&bytes).unwrap(),
+            Poll::Ready(Some(Err(failure))) => found += &format!(" {failure}"),
+            Poll::Ready(None) => return found,
+            Poll::Pending => panic!("it waits behind {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_for_and_has_come_is_read_behind_the_response_and_the_rest_says_why_not() {
+    let why = "The response was complete before the request body had been read to its end.";
+    for (waits, asks, came, found) in [
+        (false, true, "helloworld", "helloworld".to_owned()),
+        (true, true, "helloworld", "helloworld".to_owned()),
+        (false, true, "hello", format!("hello {why}")),
+        (true, true, "hello", format!("hello {why}")),
+        (false, false, "helloworld", format!(" {why}")),
+    ] {
+        let (gate, kept) = (Gate::default(), Arc::<Mutex<Body>>::default());
+        let (waiting, keeps) = (gate.clone(), Arc::clone(&kept));
+        let mut server = serve(move |mut request: Request| {
+            let (gate, keeps) = (waiting.clone(), Arc::clone(&keeps));
+            async move {
+                if request.path() == "/keep" {
+                    let mut body = request.take_body();
+                    if asks {
+                        let asked = poll_fn(|cx| Poll::Ready(body.poll_data(cx).is_pending())).await;
+                        assert!(asked, "nothing has come yet");
+                    }
+                    *keeps.lock().unwrap() = body;
+                    gate.wait().await;
+                }
+            }
+        });
+        if !waits {
+            gate.open();
+        }
+        let client = server.connect().unwrap();
+        client.send(format!("POST /keep HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n{came}"));
+        server.run();
+        gate.open();
+        server.run();
+        assert_eq!(read_out(&mut kept.lock().unwrap()), found, "waits: {waits}, asks: {asks}, {came}");
+        client.send("helloworld".strip_prefix(came).unwrap());
+        client.send(GET);
+        server.run();
+        assert_eq!(client.take_text().matches("HTTP/1.1 204 ").count(), 2, "the connection goes on");
+    }
+}
+
 #[test]
 fn a_body_of_tiny_pieces_is_one_piece_for_a_reader_that_was_away() {
     let gate = Gate::default();

@@ -96,9 +96,11 @@ impl Parts {
         self.outbox.note_refusal(match error {
             BodyError::Malformed(error) => error,
             BodyError::TimedOut => RequestError::new(Rule::BodyTimeout, arrived),
-            BodyError::Truncated | BodyError::Disconnected | BodyError::NotContinued | BodyError::Closed => {
-                RequestError::new(Rule::BodyTruncated, arrived)
-            }
+            BodyError::Truncated
+            | BodyError::Disconnected
+            | BodyError::NotContinued
+            | BodyError::ResponseComplete
+            | BodyError::Closed => RequestError::new(Rule::BodyTruncated, arrived),
         });
     }
 

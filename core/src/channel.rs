@@ -594,8 +594,8 @@ impl Channel {
     }
 
     /// Content that is to be sent from [elsewhere](Data::Elsewhere), directly behind what
-    /// [`unsent_slices`](Self::unsent_slices) gives, which stops before it: when that gives nothing, these bytes are the next. They are reported with [`Input::Sent`], as all
-    /// are.
+    /// [`unsent_slices`](Self::unsent_slices) gives, which stops before it: when that gives nothing, these bytes are
+    /// the next. They are reported with [`Input::Sent`], as all are.
     ///
     /// ```
     #[doc = include_str!("examples/waiting_channel.txt")]

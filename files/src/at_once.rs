@@ -67,10 +67,9 @@ mod linux {
 
     use super::Devices;
 
-    /// The system lacks `openat2` (Linux before 5.6), or a filter of system calls refuses it.
+    /// The system lacks `openat2` (Linux before 5.6). Where it lacks `RESOLVE_CACHED` (before 5.12), or a filter of system
+    /// calls refuses it, each request asks in vain, as the error is one that a file may have, too.
     static HAS_NO_OPENAT2: AtomicBool = AtomicBool::new(false);
-    /// It lacks `RESOLVE_CACHED` (Linux before 5.12).
-    static HAS_NO_CACHED: AtomicBool = AtomicBool::new(false);
 
     /// Local file systems that know `RWF_NOWAIT`, by their numbers in `statfs(2)`: ext2 to ext4, XFS, Btrfs, F2FS.
     const LOCAL: [u32; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010];
@@ -83,33 +82,31 @@ mod linux {
     }
 
     pub(super) fn open(root: &Path, path: &Path, devices: Option<&Devices>) -> Option<(File, Metadata)> {
-        let refused = HAS_NO_OPENAT2.load(Ordering::Relaxed);
-        if refused || devices.is_some() && HAS_NO_CACHED.load(Ordering::Relaxed) {
+        if HAS_NO_OPENAT2.load(Ordering::Relaxed) {
             return None;
         }
         let cached = if devices.is_some() { ResolveFlags::CACHED } else { ResolveFlags::empty() };
-        let root = match openat2(
-            CWD,
-            root,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-            cached,
-        ) {
-            Ok(root) => root,
+        let whole = root.join(path);
+        // One look-up is enough where the way to the folder has no links either.
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let without_links = ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS | cached;
+        let folder;
+        let (place, below, path, resolve) = match openat2(CWD, &whole, flags, Mode::empty(), without_links) {
+            Ok(place) => (place, CWD, &*whole, without_links),
+            Err(Errno::LOOP) => {
+                folder = openat2(CWD, root, flags | OFlags::DIRECTORY, Mode::empty(), cached).ok()?;
+                let resolve = without_links | ResolveFlags::BENEATH;
+                (openat2(&folder, path, flags, Mode::empty(), resolve).ok()?, folder.as_fd(), path, resolve)
+            }
             Err(error) => {
-                HAS_NO_OPENAT2.fetch_or(matches!(error, Errno::NOSYS | Errno::PERM), Ordering::Relaxed);
-                HAS_NO_CACHED.fetch_or(error == Errno::INVAL, Ordering::Relaxed);
+                HAS_NO_OPENAT2.fetch_or(error == Errno::NOSYS, Ordering::Relaxed);
                 return None;
             }
         };
-        let resolve =
-            ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS | cached;
-        let at = |flags| openat2(&root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve).ok();
         // A device is never opened, as opening it may have an effect, and what is on a network may have to be waited for.
         // So first it is found out what is there.
-        let place = at(OFlags::PATH)?;
-        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-        let found = statx(&place, "", flags, StatxFlags::TYPE).ok()?;
+        let asked = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let found = statx(&place, "", asked, StatxFlags::TYPE).ok()?;
         if FileType::from_raw_mode(found.stx_mode.into()) != FileType::RegularFile {
             return None;
         }
@@ -124,7 +121,8 @@ mod linux {
                 return None;
             }
         }
-        let file = File::from(at(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(openat2(below, path, flags, Mode::empty(), resolve).ok()?);
         let metadata = file.metadata().ok()?;
         metadata.is_file().then_some((file, metadata))
     }

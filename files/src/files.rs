@@ -43,8 +43,8 @@ pub(crate) const LISTS: usize = 4;
 /// The root is a path, which is resolved anew for each request, so it may be replaced, as a link may be.
 ///
 /// What the system has in memory is responded to at once, and a large file is sent by the system itself, where the
-/// connection is a socket without a layer. All other work on files runs in jobs on the threads of the server: one for a small
-/// file, two for a list. A file for which the server has no room is a 503.
+/// connection is a socket without a layer. All other work on files runs in jobs on the threads of the server: one for a
+/// small file, two for a list. A file for which the server has no room is a 503.
 ///
 /// A clone serves the same folder, and shares the bound on lists that are made at once.
 ///
@@ -124,9 +124,9 @@ impl Files {
         self
     }
 
-    /// Whether a thread that serves connections may wait for a disk. By default none does: what is not in memory is read by
-    /// jobs, and so is all of a file system that cannot say what it has there (overlayfs, tmpfs). [`DiskWait::May`] saves the
-    /// jobs, as nginx does: for files that are nearly always in memory.
+    /// Whether a thread that serves connections may wait for a disk. By default none does: what is not in memory is
+    /// read by jobs, and so is all of a file system that cannot say what it has there (overlayfs, tmpfs).
+    /// [`DiskWait::May`] saves the jobs, as nginx does: for files that are nearly always in memory.
     #[must_use]
     pub fn disk(mut self, disk: DiskWait) -> Self {
         self.site().disk = disk;

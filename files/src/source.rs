@@ -134,7 +134,8 @@ impl FileContent {
         Ok(self)
     }
 
-    /// The complete content where it has at most so many bytes and there is room for them; blocks, unless it is read at once.
+    /// The complete content where it has at most so many bytes and there is room for them; blocks, unless it is read at
+    /// once.
     pub(crate) fn read_whole(self, reads: Reads, most: u64) -> Result<FileBody, Unreadable> {
         let length = usize::try_from(self.left()).unwrap_or(usize::MAX);
         if length as u64 > most {

@@ -55,6 +55,16 @@ impl From<UnixStream> for Stream {
     }
 }
 
+/// Has a call made on whichever socket it is.
+macro_rules! either {
+    ($stream:expr, $either:ident => $call:expr) => {
+        match $stream {
+            Stream::Tcp($either) => $call,
+            Stream::Unix($either) => $call,
+        }
+    };
+}
+
 impl Stream {
     /// Sends with a call that tokio does not have. Where it sends fewer than `wanted` bytes the socket is full.
     fn poll_send(
@@ -64,10 +74,7 @@ impl Stream {
         mut send: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            ready!(match self {
-                Self::Tcp(stream) => stream.poll_write_ready(cx),
-                Self::Unix(stream) => stream.poll_write_ready(cx),
-            })?;
+            ready!(either!(self, stream => stream.poll_write_ready(cx)))?;
             let mut some = None;
             // A socket that is full counts as one that would block, or the next call would only find that out.
             let mut call = |socket: BorrowedFd<'_>| match send(socket) {
@@ -77,10 +84,7 @@ impl Stream {
                 }
                 sent => sent,
             };
-            let sent = match self {
-                Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || call(stream.as_fd())),
-                Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || call(stream.as_fd())),
-            };
+            let sent = either!(self, stream => stream.try_io(Interest::WRITABLE, || call(stream.as_fd())));
             match (some, sent) {
                 (Some(sent), _) => return Poll::Ready(Ok(sent)),
                 (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -95,19 +99,13 @@ impl Wire for Stream {
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
-        let read = match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
-        };
+        let read = either!(self, stream => Pin::new(stream).poll_read(cx, &mut buffer));
         read.map_ok(|()| buffer.filled().len())
     }
 
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        either!(self, stream => Pin::new(stream).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -115,10 +113,7 @@ impl Wire for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
+        either!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices))
     }
 
     fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -143,17 +138,11 @@ impl Wire for Stream {
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A half-close of a socket does not block.
-        Poll::Ready(match self {
-            Self::Tcp(stream) => SockRef::from(&*stream).shutdown(Shutdown::Write),
-            Self::Unix(stream) => SockRef::from(&*stream).shutdown(Shutdown::Write),
-        })
+        Poll::Ready(either!(self, stream => SockRef::from(&*stream).shutdown(Shutdown::Write)))
     }
 
     fn is_lost(&mut self) -> bool {
-        let error = match self {
-            Self::Tcp(stream) => stream.take_error(),
-            Self::Unix(stream) => stream.take_error(),
-        };
+        let error = either!(self, stream => stream.take_error());
         !matches!(error, Ok(None))
     }
 

@@ -4,11 +4,12 @@
 //! gives the buffers back. All requests of one read get their responses in it, as far as the handler is ready and the
 //! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
 //!
-//! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
-//! says, `driver/handler.rs` has the handler respond, `driver/gather.rs` gathers request bodies, `driver/room.rs` has them
-//! wait for memory, `driver/send_file.rs` sends content that is not in memory, `driver/flush.rs` waits for what the wire holds, and `driver/parting.rs` for the end that it owes.
-//! `driver/start.rs` begins it, `driver/drain.rs` has it go out, and `driver/prologue.rs` is what comes before the channel,
-//! with its data in `driver/before_channel.rs`.
+//! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the
+//! channel says, `driver/handler.rs` has the handler respond, `driver/gather.rs` gathers request bodies,
+//! `driver/room.rs` has them wait for memory, `driver/send_file.rs` sends content that is not in memory,
+//! `driver/flush.rs` waits for what the wire holds, and `driver/parting.rs` for the end that it owes. `driver/start.rs`
+//! begins it, `driver/drain.rs` has it go out, and `driver/prologue.rs` is what comes before the channel, with its data
+//! in `driver/before_channel.rs`.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is

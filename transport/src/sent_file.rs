@@ -36,9 +36,9 @@ pub enum DiskWait {
     May,
 }
 
-/// A file whose bytes the system moves to the socket of a response: a [`Source`](httpfsm::handler::Source) gives a range of
-/// it as [content elsewhere](SentFile::range). No byte of it goes through the memory of the server, unless the disk has to be
-/// waited for or the system refuses: then it is read, by the function that was given with it.
+/// A file whose bytes the system moves to the socket of a response: a [`Source`](httpfsm::handler::Source) gives a
+/// range of it as [content elsewhere](SentFile::range). No byte of it goes through the memory of the server, unless the
+/// disk has to be waited for or the system refuses: then it is read, by the function that was given with it.
 ///
 /// ```
 /// use std::fs::File;

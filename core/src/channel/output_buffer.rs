@@ -1,8 +1,8 @@
 //! The output of a channel: bytes that are to be sent.
 //!
-//! Heads, chunk lines and small contents are staged contiguously; one large content at a time, or one that is elsewhere,
-//! stands between them by reference. What is sent is counted by position, so that a flush knows when it has left. Writes end at marked
-//! positions, so that an interim head leaves in a write of its own.
+//! Heads, chunk lines and small contents are staged contiguously; one large content at a time, or one that is
+//! elsewhere, stands between them by reference. What is sent is counted by position, so that a flush knows when it has
+//! left. Writes end at marked positions, so that an interim head leaves in a write of its own.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

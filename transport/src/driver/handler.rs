@@ -174,6 +174,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return false;
             }
         }
+        // Nobody reads on while it is sent, so it is known now that the connection ends behind it.
+        if let Body::Stream(_) = &response.body {
+            if exchange.pipe.forgoes_body() && self.channel.has_long_body_left() {
+                response = response.with_close();
+            }
+        }
         match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
             Ok(()) if self.channel.owes_body() => {
                 exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));

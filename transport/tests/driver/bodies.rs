@@ -552,3 +552,32 @@ fn a_thread_that_reads_is_woken_once_for_all_that_comes_in_a_wake_up() {
     assert_eq!(begins.map(|(bytes, _)| bytes), [BYTES; 2]);
     assert_eq!([(); 3].map(|()| receive()), [(BYTES, 1); 3]);
 }
+
+/// Fails if the connection ends behind a streamed response that has not said so.
+#[test]
+fn a_streamed_response_says_close_where_nobody_will_read_the_body() {
+    for (path, framing, closes) in [
+        ("/ignores", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", true),
+        ("/ignores", "Content-Length: 5\r\n\r\nabcde", false),
+        ("/reads", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", false),
+    ] {
+        let mut server = serve(|mut request: Request| async move {
+            let mut body = request.take_body();
+            if request.path() != "/reads" {
+                body = Body::Empty;
+            }
+            Response::default().with_body(Body::from_fn(move |cx| body.poll_frame(cx)))
+        });
+        let client = server.connect().unwrap();
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\n{framing}{GET}"));
+        server.run();
+        let responses = client.take_text();
+        let says_close = responses.contains("\r\nConnection: close\r\n");
+        let answered = responses.matches("HTTP/1.1 200 OK\r\n").count();
+        assert_eq!(
+            (says_close, answered),
+            (closes, if closes { 1 } else { 2 }),
+            "{path} {framing:?} {responses}"
+        );
+    }
+}

@@ -41,7 +41,8 @@ pub struct Validators {
     is_settled: bool,
 }
 
-/// The result of the preconditions of a request (RFC 9110 section 13.2).
+/// The result of the preconditions of a request (RFC 9110 section 13.2), which
+/// [`Validators::evaluate`] gives; [`Validators`] has an example.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PreconditionOutcome {
     /// The request is to be performed.

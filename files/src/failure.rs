@@ -12,6 +12,20 @@ use crate::place;
 use crate::trouble::{Reporter, Trouble};
 
 /// A file or a folder that could not be read, and why.
+///
+/// ```
+/// use httpfsm_files::{Files, Trouble};
+///
+/// # fn main() -> Result<(), httpfsm_files::NoFolder> {
+/// let files = Files::new("/usr/share/doc")?.on_trouble(|trouble| {
+///     if let Trouble::Unreadable(unreadable) = trouble {
+///         eprintln!("{}: {}", unreadable.path.display(), unreadable.error);
+///     }
+/// });
+/// # drop(files);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Unreadable {

@@ -14,6 +14,22 @@ const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 type Ranges = SmallVec<[Range<u64>; 1]>;
 
 /// Which part of a content to send (RFC 9110 section 14).
+///
+/// ```
+/// use httpfsm::handler::Request;
+/// use httpfsm_files::{Selection, Validators};
+///
+/// fn first_byte(request: &Request, content: &str) -> Option<u64> {
+///     let length = content.len() as u64;
+///     match Validators::of_text(content).select(request.head(), length) {
+///         Selection::Whole => Some(0),
+///         Selection::One(range) => Some(range.start),
+///         Selection::Several(ranges) => ranges.iter().map(|range| range.start).min(),
+///         Selection::Unsatisfiable => None,
+///     }
+/// }
+/// # let _ = first_byte;
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Selection {
     /// All of it: 200.

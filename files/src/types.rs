@@ -101,6 +101,11 @@ fn is_extension(word: &str) -> bool {
 }
 
 /// A line of types is not of the format. Its text says which, and what one looks like.
+///
+/// ```
+/// let error = httpfsm_files::Types::default().add("x-log log").expect_err("that is no type");
+/// println!("mime.types: {error}");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum TypesError {

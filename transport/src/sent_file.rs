@@ -25,7 +25,8 @@ const STRIDE: u64 = 64 << 10;
 /// A body that is to have all bytes of a range has fewer.
 const ENDED_EARLY: &str = "what reads the file has ended before its range";
 
-/// Whether the thread that serves a socket may wait for a disk.
+/// Whether the thread that serves a socket may wait for a disk, for a file that is sent by the system: see [`SentFile::new`],
+/// and [`SentFile`] for an example.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DiskWait {
     /// It never does. Before bytes are sent, the system is asked whether it has them in memory; those that it has not, or

@@ -214,6 +214,7 @@ impl Pool {
         loop {
             turns += 1;
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
+                own.function.take().into_iter().for_each(|function| self.share_function(function));
                 own.next.take().into_iter().for_each(|task| self.share(task));
             }
             if let Some(function) = own.function.take() {
@@ -295,7 +296,7 @@ impl Pool {
         // Functions catch their own panics; this is for the drop of what they hold.
         let _ = own.keeping_woken(|| catch_panic(|| function.run()));
         self.duty.resume();
-        let wakes = self.queue.end_function(own.has_next());
+        let wakes = self.queue.end_function(!own.is_empty());
         self.wake_if(wakes);
     }
 

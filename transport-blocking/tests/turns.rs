@@ -115,6 +115,35 @@ fn a_future_that_never_waits_ends_with_the_server() {
     assert_eq!(told.recv_timeout(HANG), Ok(()), "it spins on");
 }
 
+/// A future that calls one function after another takes its turns by twos.
+///
+/// Fails for every other number of tasks before it, if a worker gives away what it would poll next and not what it would
+/// run next.
+#[test]
+fn a_future_that_never_runs_out_of_functions_ends_with_the_server() {
+    for before in 0..2 {
+        let (tell, told) = mpsc::channel();
+        let tell = Mutex::new(tell);
+        let server = start(1, move |_: Request| {
+            let dropped = Dropped(tell.lock().unwrap().clone());
+            for _ in 0..before {
+                spawn(async {}).unwrap();
+            }
+            spawn(async move {
+                let _dropped = dropped;
+                while let Ok(job) = Job::spawn(&Functions, || ()) {
+                    job.await;
+                }
+            })
+            .unwrap();
+            async { "calls" }
+        });
+        assert!(receive(send(&server, "/")).ends_with("calls"));
+        block_on(server.begin_drain(None).gone());
+        assert_eq!(told.recv_timeout(HANG), Ok(()), "{before}: it goes on");
+    }
+}
+
 #[test]
 fn futures_that_never_wait_leave_others_their_turn() {
     // As many as there are threads, and one that waits for them.

@@ -143,6 +143,7 @@ impl Pool {
         loop {
             turns += 1;
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
+                worker.function.take().into_iter().for_each(|function| self.share_function(function));
                 worker.next.take().into_iter().for_each(|task| self.share(task));
             }
             if let Some(function) = worker.function.take() {
@@ -211,7 +212,7 @@ impl Pool {
         worker.function = function.calls.first().copied();
         self.is_over(function.name);
         self.duty.resume();
-        let wakes = self.queue.end_function(worker.next.is_some());
+        let wakes = self.queue.end_function(!worker.is_empty());
         self.wake_if(wakes);
     }
 

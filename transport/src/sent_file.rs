@@ -25,8 +25,8 @@ const STRIDE: u64 = 64 << 10;
 /// A body that is to have all bytes of a range has fewer.
 const ENDED_EARLY: &str = "what reads the file has ended before its range";
 
-/// Whether the thread that serves a socket may wait for a disk, for a file that is sent by the system: see [`SentFile::new`],
-/// and [`SentFile`] for an example.
+/// Whether the thread that serves a socket may wait for a disk, for a file that is sent by the system: see
+/// [`SentFile::new`], and [`SentFile`] for an example.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DiskWait {
     /// It never does. Before bytes are sent, the system is asked whether it has them in memory; those that it has not, or
@@ -132,6 +132,9 @@ impl SentFile {
         disk: DiskWait,
         read: impl Fn(Range<u64>) -> Body + Send + Sync + 'static,
     ) -> Self {
+        if disk == DiskWait::Never {
+            read_nothing_ahead(&file);
+        }
         Self { file, disk, read: Box::new(read) }
     }
 
@@ -172,6 +175,18 @@ fn known_length(start: u64, length: u64, mut probe: impl FnMut(u64) -> Option<bo
         at = (at + STRIDE).min(last);
     }
 }
+
+/// Has the system read no more than it is asked for. Reading ahead does not wait for what it reads, but for the place
+/// of that on the disk, which of a file in many pieces is on the disk as well, and whoever looks whether a byte is
+/// there begins it.
+#[cfg(target_os = "linux")]
+fn read_nothing_ahead(file: &File) {
+    // Advice that is not taken changes nothing else.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_nothing_ahead(_: &File) {}
 
 /// Whether the system has a byte of a file in memory; `None` where it cannot say.
 #[cfg(target_os = "linux")]

@@ -87,7 +87,9 @@ impl Progress {
         }
     }
 
+    /// A path, or the system's error with one, may hold any character, and the text becomes a line of a log.
     fn tell(&self, text: &str) {
+        let text = &*text.replace(char::is_control, " ");
         let subscribers: Vec<_> = guard(&self.subscribers).iter().filter_map(Weak::upgrade).collect();
         for subscriber in subscribers {
             // Whatever code it has, that of its drop included, is not ours.

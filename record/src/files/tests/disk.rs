@@ -74,6 +74,21 @@ fn a_folder_that_is_gone_is_told_once_for_each_recording_with_its_path() {
     assert_eq!(recorder.lost(), 2);
 }
 
+/// A path may have any character, and what is told becomes a line of a log.
+#[test]
+fn a_path_with_line_ends_is_told_in_one_line() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("a\r\nb\x1b[2J");
+    let heard = Arc::new(SubscriberLog::default());
+    let recorder = recorder(&folder, &heard);
+    fs::remove_dir(&folder).unwrap();
+    Recorded::by(&recorder, "a").step(1);
+    assert!(recorder.flush());
+    let texts = heard.texts();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].contains("/a  b [2J/a.jsonl cannot be made: "), "{texts:?}");
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_ends_a_recording_and_is_told_once() {

@@ -69,6 +69,25 @@ impl Validators {
     /// So a copy from that second is never taken for current once the second is over.
     ///
     /// Nix and other builders set a time of 0 or 1 on every file: such a file has no validators.
+    ///
+    /// A file that a handler opens by itself, as the client may have it already:
+    ///
+    /// ```
+    /// use std::{fs, io};
+    ///
+    /// use httpfsm::{Request, Response, Status};
+    /// use httpfsm_files::{PreconditionOutcome, Validators};
+    ///
+    /// fn respond(request: &Request, path: &str) -> io::Result<Response> {
+    ///     let validators = Validators::of_file(&fs::metadata(path)?);
+    ///     Ok(match validators.evaluate(request.head()) {
+    ///         PreconditionOutcome::Perform => validators.apply(Response::bytes(fs::read(path)?)),
+    ///         PreconditionOutcome::NotModified => validators.apply(Response::new(Status::NOT_MODIFIED)),
+    ///         PreconditionOutcome::Failed => Response::new(Status::PRECONDITION_FAILED),
+    ///     })
+    /// }
+    /// # let _ = respond;
+    /// ```
     #[must_use]
     pub fn of_file(metadata: &Metadata) -> Self {
         Self::at(metadata, SystemTime::now())

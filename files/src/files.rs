@@ -104,6 +104,21 @@ impl Files {
 
     /// Whether names that begin with a dot are served and listed. By default none is but `.well-known` at the root, where
     /// RFC 8615 section 3 defines it.
+    ///
+    /// ```
+    /// use httpfsm_files::Files;
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// # std::fs::write(folder.join(".version"), "3\n")?;
+    /// let files = Files::new(folder)?.show_hidden(true);
+    /// assert_eq!(block_on(call(files, TestRequest::get("/.version"))).text(), "3\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn show_hidden(mut self, show: bool) -> Self {
         self.site().dot_names = if show { DotNames::All } else { DotNames::WellKnown };
@@ -118,6 +133,21 @@ impl Files {
     }
 
     /// Whether a folder without an index is a list of what is in it, which is the default; else it is 404.
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    /// use httpfsm_files::Files;
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// let files = Files::new(folder)?.list_folders(false);
+    /// assert_eq!(block_on(call(files, TestRequest::get("/"))).status(), Status::NOT_FOUND);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn list_folders(mut self, list: bool) -> Self {
         self.site().lists_folders = list;
@@ -127,6 +157,16 @@ impl Files {
     /// Whether a thread that serves connections may wait for a disk. By default none does: what is not in memory is
     /// read by jobs, and so is all of a file system that cannot say what it has there (overlayfs, tmpfs).
     /// [`DiskWait::May`] saves the jobs, as nginx does: for files that are nearly always in memory.
+    ///
+    /// ```
+    /// use httpfsm_files::{DiskWait, Files};
+    ///
+    /// # fn main() -> Result<(), httpfsm_files::NoFolder> {
+    /// let files = Files::new(".")?.disk(DiskWait::May);
+    /// # drop(files);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn disk(mut self, disk: DiskWait) -> Self {
         self.site().disk = disk;
@@ -137,6 +177,23 @@ impl Files {
     /// (RFC 9110 section 12.5.3), with the type of `a.js`, tags of its own, and ranges of its own bytes. The default is
     /// `false`. Nobody looks whether the two files have the same content. Each response of a file then has
     /// `Vary: Accept-Encoding`, and a client that refuses `a.js` itself (`identity;q=0`) gets 406 where no other is there.
+    ///
+    /// ```
+    /// use httpfsm_files::Files;
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// # std::fs::write(folder.join("a.js"), "let a = 1;\n")?;
+    /// # std::fs::write(folder.join("a.js.br"), "compressed")?;
+    /// let files = Files::new(folder)?.precompressed(true);
+    /// let response = block_on(call(files, TestRequest::get("/a.js").field("Accept-Encoding", "br, gzip")));
+    /// assert_eq!(response.field("Content-Encoding"), Some(&b"br"[..]), "there is a file a.js.br");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn precompressed(mut self, send: bool) -> Self {
         self.site().precompressed = send;
@@ -156,6 +213,25 @@ impl Files {
     /// a request for a page that is missing, with 200. A request is for a page if its `Sec-Fetch-Mode` is `navigate`, or,
     /// where it has none, its `Accept` names `text/html`; any other one gets 404, as that for a script does. `Vary` says
     /// so.
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    /// use httpfsm_files::Files;
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// # std::fs::write(folder.join("index.html"), "<!doctype html>\n")?;
+    /// let files = Files::new(folder)?.single_page("index.html");
+    /// let page = TestRequest::get("/orders/7").field("Sec-Fetch-Mode", "navigate");
+    /// assert_eq!(block_on(call(files.clone(), page)).status(), Status::OK);
+    /// let script = TestRequest::get("/missing.js").field("Sec-Fetch-Mode", "no-cors");
+    /// assert_eq!(block_on(call(files, script)).status(), Status::NOT_FOUND);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn single_page(mut self, file: impl Into<PathBuf>) -> Self {
         self.site().single_page = Some(file.into());
@@ -163,6 +239,23 @@ impl Files {
     }
 
     /// The file, below the folder, is the content of each 404. By default that is a sentence.
+    ///
+    /// ```
+    /// use httpfsm::Status;
+    /// use httpfsm_files::Files;
+    /// use httpfsm_transport::block_on;
+    /// use httpfsm_transport::test::{TestRequest, call};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// # std::fs::write(folder.join("404.html"), "Nothing is here.\n")?;
+    /// let files = Files::new(folder)?.not_found("404.html");
+    /// let response = block_on(call(files, TestRequest::get("/missing")));
+    /// assert_eq!((response.status(), response.text()), (Status::NOT_FOUND, "Nothing is here.\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn not_found(mut self, file: impl Into<PathBuf>) -> Self {
         self.site().not_found = Some(file.into());
@@ -182,6 +275,18 @@ impl Files {
     /// Where blocking work runs. By default that is where the server's own runs
     /// ([`server_spawner`](httpfsm_transport::server_spawner)). Where the handler is polled in a task of which no server
     /// knows, each piece of work has a thread of its own, unless a spawner is chosen here.
+    ///
+    /// A server of its own, which knows nothing of httpfsm, has its threads do the work:
+    ///
+    /// ```
+    /// use httpfsm_files::{Files, NoFolder};
+    /// use httpfsm_transport::Spawner;
+    ///
+    /// fn files(threads: impl Spawner) -> Result<Files, NoFolder> {
+    ///     Ok(Files::new("pages")?.spawner(threads))
+    /// }
+    /// # let _ = || files(httpfsm_transport::Threads);
+    /// ```
     #[must_use]
     pub fn spawner(mut self, spawner: impl Spawner) -> Self {
         self.site().jobs.spawner = Some(Arc::new(spawner));
@@ -189,6 +294,15 @@ impl Files {
     }
 
     /// The absolute path of the folder.
+    ///
+    /// ```
+    /// use httpfsm_files::Files;
+    ///
+    /// # fn main() -> Result<(), httpfsm_files::NoFolder> {
+    /// assert!(Files::new(".")?.root().is_absolute());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn root(&self) -> &Path {
         self.0.root.path()

@@ -237,6 +237,15 @@ impl FileRecorder {
     }
 
     /// How many recordings are not whole so far, because the disk could not keep up or they could not be written.
+    ///
+    /// ```
+    /// use httpfsm_record::FileRecorder;
+    ///
+    /// fn gauges(recorder: &FileRecorder) -> String {
+    ///     format!("{} recordings are left, {} were lost\n", recorder.left(), recorder.lost())
+    /// }
+    /// # let _ = gauges;
+    /// ```
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.0.queue.progress.lost.load(Ordering::Acquire)

@@ -191,6 +191,20 @@ impl Recording {
     }
 
     /// Whether there will be no further line.
+    ///
+    /// A driver that lives longer than its recording lets it go:
+    ///
+    /// ```
+    /// use httpfsm_record::Recording;
+    ///
+    /// /// The lines since the last call; no recording where there will be none any more.
+    /// fn lines(recording: &mut Option<Recording>) -> Vec<u8> {
+    ///     let lines = recording.as_mut().map(Recording::take).unwrap_or_default();
+    ///     recording.take_if(|recording| recording.is_over());
+    ///     lines
+    /// }
+    /// # let _ = lines;
+    /// ```
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over

@@ -190,6 +190,19 @@ impl Replay {
     }
 
     /// The channel's name.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::BufReader;
+    ///
+    /// use httpfsm_record::Replay;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let replay = Replay::new(BufReader::new(File::open("tests/recordings/pipelined.jsonl")?))?;
+    /// println!("{}: from {} to {}", replay.channel_name(), replay.peername(), replay.sockname());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn channel_name(&self) -> &str {
         &self.about.0
@@ -214,6 +227,21 @@ impl Replay {
     }
 
     /// How far it got.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// use std::io::BufReader;
+    ///
+    /// use httpfsm_record::Replay;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut replay = Replay::new(BufReader::new(File::open("tests/recordings/pipelined.jsonl")?))?;
+    /// while replay.replayed().inputs < 2 {
+    ///     assert!(replay.step()?.is_some(), "more than two inputs went in");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn replayed(&self) -> Replayed {
         self.replayed.clone()

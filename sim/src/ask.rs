@@ -110,6 +110,14 @@ impl Ask {
     }
 
     /// Adds a trailer field. It is sent in those of the messages that have trailers, which only come in chunks.
+    ///
+    /// ```
+    /// use httpfsm_sim::Ask;
+    ///
+    /// let digest = "sha-256=:UhhskzmT2kCCs83HxAu0v3NbOR/1Si73jAN92mw4poA=:";
+    /// let ask = Ask::post("/upload", "1,2\n").trailer("Content-Digest", digest);
+    /// # drop(ask);
+    /// ```
     #[must_use]
     pub fn trailer(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.trailers.push((name.into(), value.into()));
@@ -136,6 +144,37 @@ impl Ask {
     /// The handler takes the connection over, with 101, or with 2xx to CONNECT. Then `sends` is sent, also before the
     /// response has come, and exactly `returns` has to come back; when it has, the client ends its output. An upgrade
     /// of another method needs its Upgrade field; `Connection: upgrade` is added.
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm::handler::{Request, Response};
+    /// use httpfsm_sim::{Ask, Simulation, World};
+    ///
+    /// /// Takes the connection over, and sends back what comes.
+    /// async fn echo(world: World, mut request: Request) -> Response {
+    ///     let upgrade = request.upgrade();
+    ///     world.spawn(async move {
+    ///         let Ok(mut connection) = upgrade.await else { return };
+    ///         let mut buffer = [0; 100];
+    ///         while let Ok(read @ 1..) = connection.read(&mut buffer).await {
+    ///             if connection.write_all(&buffer[..read]).await.is_err() {
+    ///                 return;
+    ///             }
+    ///         }
+    ///     });
+    ///     Response::switching_protocols("echo")
+    /// }
+    ///
+    /// let make = |world: &World| {
+    ///     let world = world.clone();
+    ///     move |request: Request| echo(world.clone(), request)
+    /// };
+    /// Simulation::new(ServerConfig::default(), make)
+    ///     .traffic(|_| Ask::get("/").field("Upgrade", "echo").hands_over("Hello!", "Hello!"))
+    ///     .connections(40)
+    ///     .run()?;
+    /// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+    /// ```
     #[must_use]
     pub fn hands_over(mut self, sends: impl Into<Bytes>, returns: impl Into<Bytes>) -> Self {
         self.expected = Expected::Tunnel { sends: sends.into(), returns: returns.into() };

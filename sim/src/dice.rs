@@ -36,6 +36,14 @@ impl Dice {
     }
 
     /// One of the things; `None` of none.
+    ///
+    /// ```
+    /// use httpfsm_sim::Dice;
+    ///
+    /// let mut dice = Dice::new(7);
+    /// assert!(dice.pick(&["GET", "HEAD"]).is_some());
+    /// assert_eq!(dice.pick::<u8>(&[]), None);
+    /// ```
     pub fn pick<'a, T>(&mut self, things: &'a [T]) -> Option<&'a T> {
         let count = u32::try_from(things.len()).unwrap_or(u32::MAX);
         things.get(self.below(count) as usize)

@@ -165,6 +165,17 @@ where
 
     /// One connection in so many goes through a layer, which has a handshake, records and an end of its own as TLS has;
     /// 0: none does, 1: all do. 4 until told otherwise.
+    ///
+    /// ```
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm_sim::{Simulation, World, application};
+    ///
+    /// // All connections go through a layer, and nothing comes before it.
+    /// let simulation = Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()));
+    /// let outcome = simulation.layered(1).prologues(0).connections(40).run()?;
+    /// assert_eq!(outcome.connections, 40);
+    /// # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
+    /// ```
     pub fn layered(mut self, one_in: u32) -> Self {
         self.layered = one_in;
         self
@@ -172,6 +183,8 @@ where
 
     /// On one connection in so many something comes before HTTP: a preface, which may name another peer, the handshake of a
     /// layer, or both, and behind some of them another protocol. 0: on none, 1: on all. 4 until told otherwise.
+    ///
+    /// [`layered`](Self::layered) shows both.
     pub fn prologues(mut self, one_in: u32) -> Self {
         self.prologues = one_in;
         self

@@ -44,6 +44,19 @@ impl std::fmt::Debug for HelloFrom<'_> {
 impl Hello<'_> {
     /// The name of the server that is asked for by SNI (RFC 6066 section 3), in lower case and without a dot at its
     /// end; `None` if none is, as by a client that connects to an address.
+    ///
+    /// ```
+    /// use httpfsm_rustls::Tls;
+    ///
+    /// /// Clients that ask for a name of the staff get a configuration that wants their certificates.
+    /// fn by_name(staff: Tls, others: Tls) -> Tls {
+    ///     Tls::choose(move |hello| {
+    ///         let is_staff = hello.server_name().is_some_and(|name| name.ends_with(".staff.example.org"));
+    ///         Some(if is_staff { staff.clone() } else { others.clone() })
+    ///     })
+    /// }
+    /// # let _ = by_name;
+    /// ```
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name
@@ -59,6 +72,21 @@ impl Hello<'_> {
     }
 
     /// All that the library knows of the client's message; `None` when it is a [request](Self) that is asked about.
+    ///
+    /// ```
+    /// use httpfsm_rustls::Tls;
+    ///
+    /// /// Says what each client offers in its handshake.
+    /// fn logged(tls: Tls) -> Tls {
+    ///     Tls::choose(move |hello| {
+    ///         if let Some(client) = hello.client_hello() {
+    ///             eprintln!("{:?} offers {:?}", client.server_name(), client.cipher_suites());
+    ///         }
+    ///         Some(tls.clone())
+    ///     })
+    /// }
+    /// # let _ = logged;
+    /// ```
     #[must_use]
     pub fn client_hello(&self) -> Option<&ClientHello<'_>> {
         match self.from {

@@ -109,6 +109,21 @@ impl Tls {
     /// clients of `http/1.1` by ALPN alone, or tickets, says so in it. A protocol other than `http/1.1` that it agrees
     /// on by ALPN is [handed over](httpfsm_transport::Listener::hand_over). Its `max_early_data_size` is taken for 0:
     /// see [`from_pem`](Self::from_pem).
+    ///
+    /// A server of rustls with a protocol of its own beside HTTP:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm_rustls::Tls;
+    /// use rustls::ServerConfig;
+    ///
+    /// fn with_mqtt(mut config: ServerConfig) -> Tls {
+    ///     config.alpn_protocols = vec![b"http/1.1".to_vec(), b"mqtt".to_vec()];
+    ///     Tls::from_config(Arc::new(config))
+    /// }
+    /// # let _ = with_mqtt;
+    /// ```
     #[must_use]
     pub fn from_config(mut config: Arc<ServerConfig>) -> Self {
         if config.max_early_data_size > 0 {
@@ -173,6 +188,17 @@ impl Tls {
 
     /// New connections get what `other` is now; those that there are keep what they have. Sessions can be resumed as
     /// before if both were made of PEM and neither asks clients for certificates, and not at all else.
+    ///
+    /// ```
+    /// use httpfsm_rustls::{Pem, Tls, TlsError};
+    ///
+    /// /// When a certificate was renewed that is in no file.
+    /// fn renewed(tls: &Tls, certificate: Vec<u8>, key: Vec<u8>) -> Result<(), TlsError> {
+    ///     tls.replace(&Tls::from_pem(Pem::bytes(certificate), Pem::bytes(key))?);
+    ///     Ok(())
+    /// }
+    /// # let _ = renewed;
+    /// ```
     pub fn replace(&self, other: &Self) {
         self.change(Current::clone(&other.current()));
     }

@@ -42,6 +42,19 @@ impl Application {
 
     /// Runs the blocking part of the application where the transport runs `sync` handlers, rather than on threads of
     /// the kit. Without it nothing is known of the transport's, and "blocking handlers" counts as not run.
+    ///
+    /// ```
+    /// use std::io;
+    ///
+    /// use httpfsm_tokio::{BlockingPool, Tokio};
+    /// use httpfsm_transport::ServerHandle;
+    /// use httpfsm_transport_kit::{Application, Plan};
+    ///
+    /// fn serve(plan: Plan, application: Application) -> io::Result<ServerHandle> {
+    ///     plan.on(Tokio::default()).serve(application.blocking(BlockingPool))
+    /// }
+    /// # let _ = serve;
+    /// ```
     #[must_use]
     pub fn blocking(mut self, spawner: impl Spawner) -> Self {
         self.blocking = Arc::new(spawner);

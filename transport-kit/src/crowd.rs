@@ -137,6 +137,23 @@ impl Crowd {
     /// Adds ten clients that connect, send a request each, and do not wait: call it right before the server goes out of
     /// service. It is to take their connections, and to serve them, also where it has accepted none of them by then.
     ///
+    /// ```
+    /// use std::io;
+    ///
+    /// use httpfsm_transport::ServerHandle;
+    /// use httpfsm_transport_kit::{Crowd, Tally};
+    ///
+    /// /// Drains a server at work, which serves [`respond`](httpfsm_transport_kit::respond).
+    /// fn drain(server: &ServerHandle) -> io::Result<Tally> {
+    ///     let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    ///     let mut crowd = Crowd::gather(address);
+    ///     crowd.rush(address)?;
+    ///     server.begin_drain(None);
+    ///     Ok(crowd.disperse())
+    /// }
+    /// # let _ = drain;
+    /// ```
+    ///
     /// # Errors
     ///
     /// The server cannot be connected to.

@@ -64,6 +64,17 @@ impl Kit {
     /// How long anything that should happen may take since anything happened last; what takes longer never happens. It is no
     /// less than 15 s for a transport that is right: a lost connection of which nothing is read is looked for every 5 s.
     /// Default 30 s.
+    ///
+    /// On a machine that is slow and has little memory:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm_transport_kit::Kit;
+    ///
+    /// let kit = Kit::default().patience(Duration::from_secs(120)).at_once(2);
+    /// # drop(kit);
+    /// ```
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -93,6 +104,8 @@ impl Kit {
     }
 
     /// How many scripts run at once, each with a server of its own. Default 16.
+    ///
+    /// [`patience`](Self::patience) shows it in use.
     #[must_use]
     pub fn at_once(mut self, scripts: usize) -> Self {
         self.at_once = scripts.max(1);

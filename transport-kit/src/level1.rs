@@ -88,6 +88,17 @@ pub trait Level1: Sized {
     fn channel(&self) -> &Channel;
 
     /// Takes the connection apart, receives so many bytes on its socket, sends them back, and closes the socket.
+    ///
+    /// ```
+    /// use std::io;
+    ///
+    /// use httpfsm_transport_kit::Level1;
+    ///
+    /// /// What the kit does with a connection that was upgraded.
+    /// async fn talk(upgraded: impl Level1) -> io::Result<()> {
+    ///     upgraded.echo_on_socket("ping".len()).await
+    /// }
+    /// ```
     fn echo_on_socket(self, bytes: usize) -> impl Future<Output = io::Result<()>>;
 }
 
@@ -196,6 +207,26 @@ impl Kit {
     }
 
     /// The same over a Unix socket.
+    ///
+    /// ```
+    /// use httpfsm::channel::Facts;
+    /// use httpfsm_tokio::connection;
+    /// use httpfsm_transport_kit::Kit;
+    /// use tokio::net::UnixStream;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// let checked = Kit::default().level1_over_unix(
+    ///     |socket, config| {
+    ///         socket.set_nonblocking(true)?;
+    ///         Ok(connection(UnixStream::from_std(socket)?, config, Facts::default()))
+    ///     },
+    ///     |check| runtime.block_on(check),
+    /// );
+    /// assert_eq!(checked, Ok(()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -83,6 +83,16 @@ impl Report {
     }
 
     /// The names of the obligations that were found broken.
+    ///
+    /// ```
+    /// use httpfsm_transport_kit::Report;
+    ///
+    /// /// While a transport is written: what it does not do yet.
+    /// fn check_progress(report: &Report) {
+    ///     assert_eq!(report.broken(), ["upgrades", "half-close"]);
+    /// }
+    /// # let _ = check_progress;
+    /// ```
     #[must_use]
     pub fn broken(&self) -> Vec<&'static str> {
         let broken = self.verdicts.iter().filter(|verdict| !verdict.failures.is_empty());
@@ -96,6 +106,19 @@ impl Report {
     }
 
     /// The names of the obligations that could not be looked at, and what is missing.
+    ///
+    /// ```
+    /// use httpfsm_transport_kit::Report;
+    ///
+    /// /// For a run that is to look at everything.
+    /// fn demand_all(report: &Report) {
+    ///     for (name, needs) in report.not_run() {
+    ///         panic!("{name} was not looked at: it needs {needs}");
+    ///     }
+    ///     report.assert();
+    /// }
+    /// # let _ = demand_all;
+    /// ```
     #[must_use]
     pub fn not_run(&self) -> Vec<(&'static str, &'static str)> {
         self.verdicts

@@ -86,6 +86,38 @@ impl ToyLayer {
     }
 
     /// The same, whose hello says that another protocol than HTTP comes behind it.
+    ///
+    /// A handshake, and data that is replied to, without a wire:
+    ///
+    /// ```
+    /// use std::io::IoSlice;
+    ///
+    /// use httpfsm_transport::{Layer, LayerError};
+    /// use httpfsm_transport_kit::ToyLayer;
+    ///
+    /// fn pass(mut below: &[u8], to: &mut ToyLayer) -> Result<Vec<u8>, LayerError> {
+    ///     let mut down = Vec::new();
+    ///     while !below.is_empty() {
+    ///         below = &below[to.received(below, &mut down)?..];
+    ///     }
+    ///     Ok(down)
+    /// }
+    ///
+    /// # fn main() -> Result<(), LayerError> {
+    /// let (mut client, mut server) = (ToyLayer::client_of_another_protocol(), ToyLayer::server());
+    /// let mut up = Vec::new();
+    /// client.received(b"", &mut up)?;
+    /// let hello = pass(&up, &mut server)?;
+    /// pass(&pass(&hello, &mut client)?, &mut server)?;
+    /// assert!(server.established().is_some_and(|established| established.other_protocol));
+    ///
+    /// let mut up = Vec::new();
+    /// client.write(&[IoSlice::new(&[0; 16_000])], &mut up)?;
+    /// pass(&pass(&up, &mut server)?, &mut client)?;
+    /// assert_eq!(client.replies(), 1, "for sixteen records");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn client_of_another_protocol() -> Self {
         Self { hello: b"other", ..Self::new(true) }
@@ -116,6 +148,8 @@ impl ToyLayer {
     }
 
     /// How many replies have come: one for each 16 records of data that were sent.
+    ///
+    /// [`client_of_another_protocol`](Self::client_of_another_protocol) shows it.
     #[must_use]
     pub fn replies(&self) -> u64 {
         self.updates

@@ -48,6 +48,34 @@ pub trait Accept: Send + 'static {
     /// Accepts a connection that waits, whether or not the runtime knows of it already. The listener is about to close,
     /// which resets those that still wait.
     ///
+    /// A runtime that learns late of a connection has the system asked:
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::net::{TcpListener, TcpStream};
+    /// use std::task::{Context, Poll};
+    ///
+    /// # use httpfsm_transport::memory::MemoryWire as SocketWire;
+    /// use httpfsm_transport::{Accept, Accepted};
+    ///
+    /// struct Listening {
+    ///     socket: TcpListener,
+    ///     // And what the runtime has for it.
+    /// }
+    ///
+    /// # fn accepted(_: TcpStream) -> io::Result<Accepted<SocketWire>> { Err(io::ErrorKind::Unsupported.into()) }
+    /// impl Accept for Listening {
+    ///     type Wire = SocketWire;
+    /// #     fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Accepted<SocketWire>>> { Poll::Pending }
+    ///
+    ///     // `poll_accept` asks the runtime first.
+    ///
+    ///     fn accept_waiting(&mut self) -> io::Result<Accepted<SocketWire>> {
+    ///         accepted(self.socket.accept()?.0)
+    ///     }
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock): none waits. Else as [`poll_accept`](Self::poll_accept).

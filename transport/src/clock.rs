@@ -109,6 +109,19 @@ impl Clock {
     }
 
     /// The instant that this clock shows as `at`; `None` for a manual clock, and for an instant that is too far.
+    ///
+    /// For a timer of a runtime, which wants an instant:
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use httpfsm_transport::Clock;
+    ///
+    /// let clock = Clock::system();
+    /// let in_a_minute = clock.instant(clock.now() + 60_000);
+    /// assert!(in_a_minute.is_some_and(|at| at > Instant::now()));
+    /// assert_eq!(Clock::manual().instant(60_000), None);
+    /// ```
     #[must_use]
     pub fn instant(&self, at: u64) -> Option<Instant> {
         match &self.0 {

@@ -516,6 +516,21 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     }
 
     /// The poll behind [`next_event`](Self::next_event).
+    ///
+    /// ```
+    /// use std::task::{Context, Poll};
+    ///
+    /// use httpfsm_transport::{Connection, Event, Timer, Wire};
+    ///
+    /// /// The events that are there now, for a loop of its own that polls several connections.
+    /// fn drain<W: Wire, T: Timer>(connection: &mut Connection<W, T>, cx: &mut Context<'_>) -> Vec<Event> {
+    ///     let mut events = Vec::new();
+    ///     while let Poll::Ready(Some(event)) = connection.poll_event(cx) {
+    ///         events.push(event);
+    ///     }
+    ///     events
+    /// }
+    /// ```
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             if let Some(by) = self.parting {

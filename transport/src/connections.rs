@@ -52,6 +52,29 @@ impl<H: Handler> Connections<H> {
 
     /// The same, with a subscriber that is told what happens on every channel, by whoever polls the connection.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::handler::{ConnectionInfo, Subscriber};
+    /// use httpfsm::{Request, ServerConfig};
+    /// use httpfsm_transport::{Connections, Inline};
+    ///
+    /// struct Log;
+    ///
+    /// impl Subscriber for Log {
+    ///     fn opened(&self, connection: &ConnectionInfo) {
+    ///         println!("{} from {}", connection.channel, connection.peername);
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// let server = Connections::with_subscriber(ServerConfig::default(), Arc::new(Inline), Log, handler)?;
+    /// # drop(server);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The same.

@@ -257,6 +257,25 @@ pub struct Listening {
 impl Listening {
     /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
     /// failed ([`Backoff`](crate::Backoff)).
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm_transport::Listening;
+    ///
+    /// /// The next connection of a loop that accepts by itself; `None` when the server goes out of service.
+    /// async fn next<S>(listening: &Listening, mut accept: impl AsyncFnMut() -> io::Result<Option<S>>) -> Option<S> {
+    ///     loop {
+    ///         match accept().await {
+    ///             Ok(accepted) => return accepted,
+    ///             // There are no more descriptors, say, and soon there may be.
+    ///             Err(_) => listening.pause(Duration::from_millis(50)).await,
+    ///         }
+    ///     }
+    /// }
+    /// # let _ = |listening: Listening| async move { next(&listening, async || Ok(Some(()))).await };
+    /// ```
     pub async fn pause(&self, length: Duration) {
         self.wait(length, || self.shared.is_draining()).await;
     }

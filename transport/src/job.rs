@@ -250,6 +250,29 @@ impl<T: Send + 'static> Job<T> {
 
     /// A job whose result is there already: for a function that returns a job, where no thread is needed or none can be
     /// had.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::io;
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm_transport::{Job, NoThread, Spawner, block_on};
+    ///
+    /// type Pages = HashMap<&'static str, Arc<[u8]>>;
+    ///
+    /// fn page(pages: &Pages, spawner: &dyn Spawner, path: &'static str) -> Result<Job<io::Result<Arc<[u8]>>>, NoThread> {
+    ///     match pages.get(path) {
+    ///         Some(page) => Ok(Job::done(Ok(Arc::clone(page)))),
+    ///         None => Job::spawn(spawner, move || std::fs::read(path).map(Arc::from)),
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pages = Pages::from([("index.html", Arc::from(*b"Hello!"))]);
+    /// assert_eq!(&*block_on(page(&pages, &httpfsm_transport::Inline, "index.html")?)?, b"Hello!");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn done(result: T) -> Self {
         let progress = Mutex::new(JobProgress::Done(Ok(result)));

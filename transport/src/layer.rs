@@ -234,6 +234,16 @@ impl LayerError {
     }
 
     /// A failure of the layer itself.
+    ///
+    /// ```
+    /// use httpfsm_transport::LayerError;
+    ///
+    /// fn sealed(key: Option<u8>, plain: &[u8]) -> Result<Vec<u8>, LayerError> {
+    ///     let key = key.ok_or_else(|| LayerError::own("There is no key."))?;
+    ///     Ok(plain.iter().map(|byte| byte ^ key).collect())
+    /// }
+    /// # assert!(sealed(None, b"a").is_err());
+    /// ```
     pub fn own(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Own(Arc::from(error.into()))
     }

@@ -309,6 +309,25 @@ impl fmt::Debug for SentFile {
 
 /// Moves bytes of a file to a socket: what [`Wire::poll_send_file`] of a wire over a socket calls.
 ///
+/// ```
+/// use std::fs::File;
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+///
+/// use httpfsm_transport::{send_file, send_more};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # if !cfg!(target_os = "linux") { return Ok(()); }
+/// let (near, mut far) = UnixStream::pair()?;
+/// let written = send_more(&near, b"the rest of a file: ")?;
+/// let sent = send_file(&near, &File::open("Cargo.toml")?, 3, 1000)?;
+/// let mut received = vec![0; written + sent];
+/// far.read_exact(&mut received)?;
+/// assert!(received.ends_with(&std::fs::read("Cargo.toml")?[3..3 + sent]));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// To a peer that is gone the system answers with `SIGPIPE` as well, which Rust programs ignore unless they say otherwise.
 ///
 /// # Errors
@@ -333,6 +352,8 @@ pub fn send_file(_socket: impl std::os::fd::AsFd, _file: &File, _at: u64, _lengt
 
 /// Writes to a socket what more bytes follow at once, so that the system may wait for them to fill a packet: what
 /// [`Wire::poll_write_more`] of a wire over a socket calls.
+///
+/// [`Wire`] shows both calls in use.
 ///
 /// # Errors
 ///

@@ -139,6 +139,22 @@ impl<H: Handler> Service<H> {
 
     /// The same for a connection of a listener with settings of its own.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::{Peer, Request, ServerConfig};
+    /// use httpfsm_transport::{Accepted, Clock, Inline, ListenerInfo, Service, memory};
+    ///
+    /// let handler = |request: Request| async move { request.scheme().to_owned() };
+    /// let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
+    /// let mut info = ListenerInfo::default();
+    /// info.scheme = Some("https".into());
+    /// let (_client, wire) = memory::pair(1024);
+    /// let accepted = Accepted::new(wire, Peer::Unix(None), Peer::Unix(None)).with_listener(Arc::new(info));
+    /// let driver = service.connect_accepted(accepted).expect("there is room");
+    /// # drop(driver);
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
@@ -175,6 +191,31 @@ impl<H: Handler> Service<H> {
     /// Wakes the connections whose deadlines have come, and says when the next one does, in milliseconds on the
     /// service's clock; `None`: none is armed. The task of `cx` is woken when an earlier one is armed. For whoever
     /// keeps the time without [`keep_time`](crate::keep_time), as a simulator does.
+    ///
+    /// ```
+    /// use std::pin::Pin;
+    /// use std::sync::Arc;
+    /// use std::task::{Context, Waker};
+    /// use std::time::Duration;
+    ///
+    /// use httpfsm::{Peer, Request, ServerConfig};
+    /// use httpfsm_transport::{Clock, Inline, Service, memory};
+    ///
+    /// let (clock, mut cx) = (Clock::manual(), Context::from_waker(Waker::noop()));
+    /// let handler = |_: Request| async { "Hello, world!" };
+    /// let service = Service::new(ServerConfig::default(), clock.clone(), Arc::new(Inline), None, handler);
+    /// let (_silent, wire) = memory::pair(1024);
+    /// let mut driver = service.connect(wire, Peer::Unix(None), Peer::Unix(None)).expect("there is room");
+    /// assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+    /// while let Some(next) = service.sweep(&mut cx) {
+    ///     clock.advance(Duration::from_millis(next - clock.now()));
+    ///     service.sweep(&mut cx);
+    ///     if Pin::new(&mut driver).poll(&mut cx).is_ready() {
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(clock.now(), 30_000, "it has 30 seconds for its first byte");
+    /// ```
     pub fn sweep(&self, cx: &mut Context<'_>) -> Option<u64> {
         Some(self.shared.sweep(cx)).filter(|&next| next != NEVER)
     }

@@ -39,6 +39,41 @@ pub trait Recorder: Send + Sync + 'static {
 
     /// Who is to hear when a recording cannot be written ([`Failure::Recording`](httpfsm::handler::Failure)): the
     /// server's subscriber. Called before the first channel opens. By default nobody is told.
+    ///
+    /// ```
+    /// use std::sync::{Arc, OnceLock};
+    ///
+    /// use httpfsm::handler::{Failure, Subscriber};
+    /// use httpfsm_transport::{Opened, Recorder, Tape};
+    ///
+    /// #[derive(Default)]
+    /// struct ToDisk {
+    ///     subscriber: OnceLock<Arc<dyn Subscriber>>,
+    /// }
+    ///
+    /// impl ToDisk {
+    ///     /// Called where a write fails.
+    ///     fn failed(&self, error: &std::io::Error) {
+    ///         if let Some(subscriber) = self.subscriber.get() {
+    ///             // One line, and no control characters: an error may name a file.
+    ///             let text = error.to_string().replace(char::is_control, " ");
+    ///             subscriber.failed(None, Failure::Recording, &text);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// impl Recorder for ToDisk {
+    ///     fn open(&self, _: &Opened<'_>) -> Option<Box<dyn Tape>> {
+    ///         // A tape that writes.
+    /// #         None
+    ///     }
+    ///
+    ///     fn report_to(&self, subscriber: Arc<dyn Subscriber>) {
+    ///         let _ = self.subscriber.set(subscriber);
+    ///     }
+    /// }
+    /// # let _ = ToDisk::failed;
+    /// ```
     fn report_to(&self, subscriber: Arc<dyn Subscriber>) {
         let _ = subscriber;
     }

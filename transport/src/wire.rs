@@ -62,6 +62,82 @@ use httpfsm::handler::Extensions;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A socket that the system can send files to, in a runtime: each call has the runtime's registration of its direction.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::{self, IoSlice, Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+/// use std::task::{Context, Poll};
+///
+/// use httpfsm_transport::{Wire, send_file, send_more};
+///
+/// struct Socket<R> {
+///     stream: TcpStream,
+///     runtime: R,
+/// }
+///
+/// /// What the runtime knows of the socket. A call that would block makes a direction not ready.
+/// trait Registration: Send + Unpin + 'static {
+///     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+///     fn poll_read<T>(&mut self, cx: &mut Context<'_>, call: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>>;
+///     fn poll_write<T>(&mut self, cx: &mut Context<'_>, call: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>>;
+/// }
+///
+/// impl<R: Registration> Wire for Socket<R> {
+///     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+///         self.runtime.poll_read(cx, || (&self.stream).read(buffer))
+///     }
+///
+///     fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+///         self.runtime.poll_readable(cx)
+///     }
+///
+///     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+///         self.runtime.poll_write(cx, || (&self.stream).write(bytes))
+///     }
+///
+///     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+///         self.runtime.poll_write(cx, || (&self.stream).write_vectored(slices))
+///     }
+///
+///     fn poll_write_more(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+///         self.runtime.poll_write(cx, || send_more(&self.stream, bytes))
+///     }
+///
+///     fn sends_files(&self) -> bool {
+///         cfg!(target_os = "linux")
+///     }
+///
+///     fn poll_send_file(
+///         &mut self,
+///         cx: &mut Context<'_>,
+///         file: &File,
+///         at: u64,
+///         length: u64,
+///     ) -> Poll<io::Result<usize>> {
+///         self.runtime.poll_write(cx, || send_file(&self.stream, file, at, length))
+///     }
+///
+///     fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(self.stream.shutdown(Shutdown::Write))
+///     }
+///
+///     fn owes_end(&self) -> bool {
+///         // The system sends the end of a socket that is closed.
+///         false
+///     }
+///
+///     fn is_lost(&mut self) -> bool {
+///         matches!(self.stream.take_error(), Ok(Some(_)))
+///     }
+///
+///     fn reset(&mut self) {
+///         // `SO_LINGER` of 0 seconds.
+///     }
+/// }
+/// ```
 pub trait Wire: Send + Unpin + 'static {
     /// Reads into `buffer`, which is not empty; 0 bytes are the end of the peer's input.
     ///

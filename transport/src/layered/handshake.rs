@@ -20,6 +20,21 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     /// with the next poll of any kind, if it does not at once. Who reads and writes needs no call of it: a read does the
     /// handshake, too.
     ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::io;
+    ///
+    /// use httpfsm_transport::{Established, Layer, Layered, Wire};
+    ///
+    /// /// A client's handshake, before it says anything.
+    /// async fn shake_hands<W: Wire, L: Layer>(wire: W, layer: L) -> io::Result<(Layered<W, L>, Established)> {
+    ///     let mut layered = Layered::new(wire, layer);
+    ///     let established = poll_fn(|cx| layered.poll_established(cx)).await?;
+    ///     poll_fn(|cx| layered.poll_flush(cx)).await?;
+    ///     Ok((layered, established))
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The handshake has failed: the error holds a [`LayerError`]. The peer has ended its input before:

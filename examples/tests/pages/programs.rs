@@ -17,7 +17,18 @@ use crate::{blocks, is_rust, pages, root};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the programs have that send the body of a request back.
-const ECHO: &str = "(\"POST\", \"/echo\")";
+const ECHOES: [&str; 2] = ["(\"POST\", \"/echo\")", ROUTED];
+
+/// What the program has that has routes, what it is asked, and how its responses begin and end.
+const ROUTED: &str = "(\"POST\", Page::Echo)";
+const ROUTES: [(&str, &str, &str); 6] = [
+    ("GET /hello/you", "HTTP/1.1 200 OK\r\n", "\r\n\r\nHello, you!"),
+    ("HEAD /hello/you", "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n", "\r\n\r\n"),
+    ("PUT /hello/you", "HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\n", "\r\n\r\n"),
+    ("GET /echo", "HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\n", "\r\n\r\n"),
+    ("GET /hello/", "HTTP/1.1 404 Not Found\r\n", "\r\n\r\n"),
+    ("GET /hello/you/too", "HTTP/1.1 404 Not Found\r\n", "\r\n\r\n"),
+];
 
 /// What the program has that expects the header of a proxy before HTTP, such a header, and the client that it names.
 const PROXIED: (&str, &[u8], &str) = (
@@ -243,7 +254,13 @@ fn run(path: &Path, program: &PageProgram) -> bool {
                 page.display()
             );
         }
-        if program.code.contains(ECHO) {
+        if program.code.contains(ROUTED) {
+            for (request, start, end) in ROUTES {
+                let response = ask(address, b"", request);
+                assert!(response.starts_with(start) && response.ends_with(end), "{request}: {response}");
+            }
+        }
+        if ECHOES.iter().any(|echo| program.code.contains(echo)) {
             // More than curl sends without an expectation.
             let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at ^ (at >> 8)) as u8).collect();
             if let Some(response) = post_with_curl(address, folder.path(), &content) {
@@ -286,10 +303,16 @@ fn address(stdout: &mut BufReader<ChildStdout>) -> Option<SocketAddr> {
 }
 
 fn get(address: SocketAddr, header: &[u8]) -> String {
+    ask(address, header, "GET /")
+}
+
+/// The response to a request, of which this is the method and the target, behind what comes before HTTP.
+fn ask(address: SocketAddr, header: &[u8], request: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(header).expect("sent");
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n").expect("sent");
+    let head = format!("{request} HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("sent");
     let mut response = String::new();
     stream.read_to_string(&mut response).expect("a response and its end");
     response

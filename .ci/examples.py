@@ -6,6 +6,9 @@
 - What it leaves out is defined in a private module and re-exported. So each page that cargo doc has written to FOLDER (of a
   type, a trait, a macro, a function) shows an example, its own or one of its methods, or its text links to a page of a
   library of ours that shows one.
+- Neither says that the example of a type calls each of its methods. So the name of each function and method stands in the
+  code of an example of a library: a function's anywhere, a method's behind `.`, `::` or `fn`. Of two methods that have one
+  name, one is enough.
 """
 import json
 import os
@@ -17,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MANIFESTS = ["Cargo.toml", "http-hyper/Cargo.toml"]
+CODE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGE = re.compile(r"(struct|enum|union|trait|macro|fn)\.\w+\.html")
 
 
@@ -27,6 +31,7 @@ def main():
     # First, as cargo removes the pages of a library for which it runs rustdoc with other flags.
     without = pages_without(Path(sys.argv[1]), [name for _, name in libraries])
     without += [item for library in libraries for item in items_without(*library)]
+    without += names_without([described(*library) for library in libraries])
     for item in without:
         print("no example: " + item)
     if without:
@@ -55,6 +60,50 @@ def items_without(manifest, library):
     items = ["%s:%s: %s" % (folder / file, line, source_line(folder / file, int(line))) for file, line in places]
     items = [item for item in items if ": impl" not in item]
     return items + ["%s: %d items by rustdoc's count" % (folder / name, n) for name, n in missing.items() if n]
+
+
+def described(manifest, library):
+    """What rustdoc's JSON has of the library, and the folder that its files are named from."""
+    rustdoc(manifest, library, "--output-format", "json", "--cap-lints", "allow")
+    metadata = json.loads(cargo("metadata", "--no-deps", "--format-version", "1", manifest=manifest).stdout)
+    path = Path(metadata["target_directory"]) / "doc" / (library.replace("-", "_") + ".json")
+    return Path(manifest).parent, json.loads(path.read_text())
+
+
+def names_without(libraries):
+    """Where the functions and methods stand whose names are in the code of no example of any library."""
+    docs = [item["docs"] or "" for _, library in libraries for item in library["index"].values()]
+    code = "\n".join(example for text in docs for example in CODE.findall(text))
+    words, methods = set(re.findall(r"\w+", code)), set(re.findall(r"(?:\.|::|\bfn )(\w+)", code))
+    missing = {}
+    for folder, library in libraries:
+        for name, item, is_method in functions(library["index"], library["root"]):
+            if name not in (methods if is_method else words):
+                place = "%s:%d" % (folder / item["span"]["filename"], item["span"]["begin"][0])
+                missing[place] = "%s: fn %s stands in no example" % (place, name)
+    return list(missing.values())
+
+
+def functions(index, number, name=None, is_method=False):
+    """The public functions and methods below an item, each with the name that it is exported by."""
+    item = index.get(str(number))
+    if item is None or item["crate_id"] != 0:
+        return
+    (kind, inner), = item["inner"].items()
+    below = []
+    if kind == "function":
+        yield name or item["name"], item, is_method
+    elif kind == "module":
+        below = [(id, None, False) for id in inner["items"]]
+    elif kind == "use":
+        below = [(inner["id"], None if inner["is_glob"] else inner["name"], False)]
+    elif kind == "trait":
+        below = [(id, None, True) for id in inner["items"]]
+    elif kind in ("struct", "enum", "union"):
+        impls = [index[str(id)]["inner"]["impl"] for id in inner["impls"] if str(id) in index]
+        below = [(id, None, True) for impl in impls if not impl["trait"] for id in impl["items"]]
+    for it in below:
+        yield from functions(index, *it)
 
 
 def source_line(path, number):

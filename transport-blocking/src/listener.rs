@@ -21,7 +21,7 @@ pub(crate) struct WatchedListener {
     task: Arc<Task>,
     pool: Arc<Pool>,
     poller: Arc<Poller>,
-    last_accepted: LastAccepted,
+    pub(crate) last_accepted: LastAccepted,
 }
 
 /// The task of the connection that was accepted last. The next driver that is spawned is its future.
@@ -32,16 +32,9 @@ impl WatchedListener {
     pub(crate) fn new(listener: Listener, pool: &Arc<Pool>, task: Arc<Task>) -> io::Result<Self> {
         let (address, socket) = listener.into_parts();
         let poller = pool.poller()?;
-        match &socket {
-            ListeningSocket::Tcp(listener) => poller.add(listener, task.token())?,
-            ListeningSocket::Unix(listener) => poller.add(listener, task.token())?,
-        }
+        poller.add(&socket, task.token())?;
         let (pool, last_accepted) = (Arc::clone(pool), LastAccepted::default());
         Ok(Self { address, socket, task, pool, poller, last_accepted })
-    }
-
-    pub(crate) fn last_accepted(&self) -> LastAccepted {
-        Arc::clone(&self.last_accepted)
     }
 
     fn accept(&self) -> io::Result<(Socket, Peer, Peer)> {
@@ -59,10 +52,7 @@ impl WatchedListener {
         })
     }
 
-    fn watch(
-        &self,
-        accepted: (Socket, Peer, Peer),
-    ) -> io::Result<Accepted<WatchedSocket<Socket, Arc<Task>>>> {
+    fn watch(&self, accepted: (Socket, Peer, Peer)) -> io::Result<Accepted<<Self as Accept>::Wire>> {
         let (socket, peername, sockname) = accepted;
         let task = self.pool.task()?;
         let added = self.poller.add(&socket, task.token());
@@ -103,10 +93,7 @@ impl Accept for WatchedListener {
 impl Drop for WatchedListener {
     fn drop(&mut self) {
         // Passed by reference, it stays open: each client that comes later would wake a worker.
-        match &self.socket {
-            ListeningSocket::Tcp(listener) => self.poller.remove(listener),
-            ListeningSocket::Unix(listener) => self.poller.remove(listener),
-        }
+        self.poller.remove(&self.socket);
         self.task.close();
     }
 }

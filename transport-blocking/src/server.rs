@@ -159,7 +159,7 @@ impl Transport for Blocking {
             for listener in opening.listeners {
                 let task = pool.task()?;
                 let listener = WatchedListener::new(listener, &pool, Arc::clone(&task))?;
-                let last_accepted = listener.last_accepted();
+                let last_accepted = Arc::clone(&listener.last_accepted);
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
                     let accepted = lock(&last_accepted).take();
                     if let Some(task) = accepted {

@@ -137,7 +137,6 @@ impl<S: AsRef<Socket> + Send + Unpin + 'static, T: Watcher> Wire for WatchedSock
         self.poll_io(cx, WRITABLE, bytes.len(), |socket| send_more(socket, bytes))
     }
 
-    #[inline]
     fn sends_files(&self) -> bool {
         cfg!(target_os = "linux")
     }

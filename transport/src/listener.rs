@@ -10,7 +10,7 @@ mod unix;
 use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -131,6 +131,15 @@ pub enum ListeningSocket {
     Tcp(TcpListener),
     /// Over a Unix socket.
     Unix(UnixListener),
+}
+
+impl AsFd for ListeningSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 /// The address of a [`Listener`] whose socket was [taken out](Listener::into_parts), and its [`ListenerInfo`]: both make an

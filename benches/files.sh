@@ -42,9 +42,10 @@ pids+=($!)
 port=8702
 for transport in tokio blocking; do
   # shellcheck disable=SC2086
-  taskset -c 0 "$program" serve "$scratch/www" --transport "$transport" --threads 1 --port $((port++)) ${FLAGS:-} \
+  taskset -c 0 "$program" serve "$scratch/www" --transport "$transport" --threads 1 --port "$port" ${FLAGS:-} \
     >/dev/null 2>&1 &
   pids+=($!)
+  port=$((port + 1))
 done
 sleep 2
 # nginx works in a child.

@@ -42,18 +42,23 @@ pub(crate) enum Reads {
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64, reads: Reads) -> io::Result<usize> {
     match reads {
         Reads::Waiting => Ok(rustix::io::pread(file, buffer, at)?),
-        Reads::AtOnce => linux::read_at_once(file, buffer, at),
+        Reads::AtOnce => system::read_at_once(file, buffer, at),
     }
 }
 
-/// Opens a plain file below a folder, by a path without links. With what is known of devices no disk and no network is
-/// waited for. `None`: a job may find something.
-pub(crate) fn open(root: &Path, path: &Path, devices: Option<&Devices>) -> Option<(File, Metadata)> {
-    linux::open(root, path, devices)
+/// Opens a plain file below a folder, by a path without links; `whole` is both. With what is known of devices no disk
+/// and no network is waited for. `None`: a job may find something.
+pub(crate) fn open(
+    root: &Path,
+    path: &Path,
+    whole: &Path,
+    devices: Option<&Devices>,
+) -> Option<(File, Metadata)> {
+    system::open(root, path, whole, devices)
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+mod system {
     use std::fs::{File, Metadata};
     use std::io::{self, IoSliceMut};
     use std::os::fd::AsFd;
@@ -81,18 +86,22 @@ mod linux {
         }
     }
 
-    pub(super) fn open(root: &Path, path: &Path, devices: Option<&Devices>) -> Option<(File, Metadata)> {
+    pub(super) fn open(
+        root: &Path,
+        path: &Path,
+        whole: &Path,
+        devices: Option<&Devices>,
+    ) -> Option<(File, Metadata)> {
         if HAS_NO_OPENAT2.load(Ordering::Relaxed) {
             return None;
         }
         let cached = if devices.is_some() { ResolveFlags::CACHED } else { ResolveFlags::empty() };
-        let whole = root.join(path);
         // One look-up is enough where the way to the folder has no links either.
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let without_links = ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS | cached;
         let folder;
-        let (place, below, path, resolve) = match openat2(CWD, &whole, flags, Mode::empty(), without_links) {
-            Ok(place) => (place, CWD, &*whole, without_links),
+        let (place, below, path, resolve) = match openat2(CWD, whole, flags, Mode::empty(), without_links) {
+            Ok(place) => (place, CWD, whole, without_links),
             Err(Errno::LOOP) => {
                 folder = openat2(CWD, root, flags | OFlags::DIRECTORY, Mode::empty(), cached).ok()?;
                 let resolve = without_links | ResolveFlags::BENEATH;
@@ -134,7 +143,7 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod linux {
+mod system {
     use std::fs::{File, Metadata};
     use std::io;
     use std::path::Path;
@@ -145,7 +154,7 @@ mod linux {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn open(_: &Path, _: &Path, _: Option<&Devices>) -> Option<(File, Metadata)> {
+    pub(super) fn open(_: &Path, _: &Path, _: &Path, _: Option<&Devices>) -> Option<(File, Metadata)> {
         None
     }
 }

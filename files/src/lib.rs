@@ -13,8 +13,9 @@
 //! | the type of a name | [`Types`] |
 //! | conditional requests (RFC 9110 section 13) and ranges (section 14) for content of any kind | [`Validators`] |
 //!
-//! All work on files runs where the server does its blocking work ([`server_spawner`](httpfsm_transport::server_spawner)):
-//! no thread that serves connections waits for a disk. What a response holds of a file in memory is counted by the server
+//! What the system has in memory is opened and read where the request is. All else runs where the server does its blocking
+//! work ([`server_spawner`](httpfsm_transport::server_spawner)), so that no thread that serves connections waits for the
+//! bytes of a file. What a response holds of a file in memory is counted by the server
 //! (`max_buffered_bytes`). Linux is what is tested.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -80,9 +80,10 @@ impl Site {
         }
         let may_wait = self.disk == DiskWait::May;
         let devices = (!may_wait).then_some(&self.devices);
-        let (file, metadata) = at_once::open(self.root.path(), &path, devices)?;
+        let full_path = self.full_path(&path);
+        let (file, metadata) = at_once::open(self.root.path(), &path, &full_path, devices)?;
         let device = metadata.dev();
-        let (kind, full_path) = (Kind::Of(&self.types, &path), self.full_path(&path));
+        let kind = Kind::Of(&self.types, &path);
         let now = if may_wait { Reads::Waiting } else { Reads::AtOnce };
         let reading = Reading { now, most: AT_ONCE, later: self.disk };
         let begun = Representation { file, metadata, path: full_path, kind, coded: None, reading }

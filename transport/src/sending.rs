@@ -115,7 +115,7 @@ impl Sending {
                     continue;
                 }
             }
-            if wire.is_full && !self.is_awaited && channel.unsent_len() > GRANTED as usize {
+            if wire.is_full && !self.is_awaited && channel.unsent_here() > GRANTED as usize {
                 return Ok(Pumped::Waits);
             }
             let frame = match self.next.take() {

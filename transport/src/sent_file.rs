@@ -123,10 +123,11 @@ pub(crate) enum SendFailure {
 }
 
 impl SentFile {
-    /// A file, and how its bytes are read where the system does not send them. The body that `read` gives has all bytes of
-    /// the range, or fails; one that ends before cuts the response. Where the file has become shorter, it is asked for the
-    /// rest, and its failure is told. `read` is called, and its body polled, by the transport, outside of whatever the
-    /// handler runs in.
+    /// A file, and how its bytes are read where the system does not send them. The body that `read` gives has all bytes
+    /// of the range, or fails; one that ends before cuts the response. Where the file has become shorter, it is asked
+    /// for the rest, and its failure is told. With [`DiskWait::Never`] the system is told to read nothing ahead, for
+    /// all who have the same open file. `read` is called, and its body polled, by the transport, outside of whatever
+    /// the handler runs in.
     pub fn new(
         file: Arc<File>,
         disk: DiskWait,

@@ -41,7 +41,9 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
     }
 }
 
-/// Fails if it is read in a job, or at once where a disk may have to be waited for.
+/// Where nobody may wait, it depends on the file system whether there are jobs; the bytes are the same.
+///
+/// Fails if it is read in a job.
 #[test]
 fn what_is_in_memory_costs_no_job() {
     let site = TestSite::new(&[("index.html", "index")]);

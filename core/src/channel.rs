@@ -496,31 +496,6 @@ impl Channel {
         self.state == State::HeadHeld
     }
 
-    /// Whether more of the request body is to come than is awaited and discarded behind its response (`discard_bytes`). A
-    /// response that comes whole then says that the connection closes. One that is streamed does not by itself, as the
-    /// application may read on meanwhile: where it will not, its fields are to say so.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use httpfsm::channel::{CompiledConfig, Facts, Input};
-    /// use httpfsm::time::{Date, Moment, Now};
-    /// use httpfsm::{Channel, ChannelConfig};
-    ///
-    /// let config = ChannelConfig { discard_bytes: 1000, ..ChannelConfig::default() };
-    /// for (length, is_long) in [(1000, false), (1001, true)] {
-    ///     let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
-    ///     let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
-    ///     channel.handle(&Now::new(Moment::START, &Date::EPOCH), Input::RxData(head.as_bytes()))?;
-    ///     while channel.next_output().is_some() {}
-    ///     assert_eq!(channel.has_long_body_left(), is_long);
-    /// }
-    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
-    /// ```
-    #[must_use]
-    pub fn has_long_body_left(&self) -> bool {
-        self.parts.has_long_body_left()
-    }
-
     /// Where to read input to; hand it over with [`Input::RxRead`], before anything else goes in. Empty when no input
     /// is wanted. It may hold what another connection left there, so report no more than was read.
     ///

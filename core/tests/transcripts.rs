@@ -133,6 +133,7 @@ impl Player {
             "BodyDemand" => {
                 self.give(Input::BodyDemand(rest.parse().unwrap_or_else(|_| panic!("no number: {said}"))));
             }
+            "BodyForgone" => self.give(Input::BodyForgone),
             "Abort" => self.give(Input::Abort(None)),
             "GoOut" => {
                 let leave = self.channel.compiled_config().leave(Moment::from_millis(self.at));

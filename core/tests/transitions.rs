@@ -144,6 +144,7 @@ fn every_refused_input_is_refused() {
             Input::Continue,
             Input::Informational(httpfsm::Status::EARLY_HINTS, &fields),
             Input::BodyDemand(1),
+            Input::BodyForgone,
             Input::Abort(None),
             Input::GoOut(leave(&ChannelConfig::default())),
         ]

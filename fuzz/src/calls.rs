@@ -50,6 +50,7 @@ pub fn check(input: &[u8]) {
             21 => Some(Input::Informational(Status::EARLY_HINTS, &fields)),
             22 => Some(Input::BodyDemand(argument as u64)),
             23 => Some(Input::BodyDemand(u64::MAX)),
+            24 if argument == 7 => Some(Input::BodyForgone),
             24 => Some(Input::Abort(None)),
             25 => {
                 at += 1 << (argument * 4);

@@ -297,6 +297,7 @@ impl<'a> ChannelBench<'a> {
             5 => self.handle(Input::Finish(None)),
             6 => self.handle(Input::BodyDemand(u64::from(whim % 5000))),
             _ if whim & 0xFF == 0 => self.handle(Input::Abort(None)),
+            _ if whim & 0xFF == 1 => self.handle(Input::BodyForgone),
             _ => self.handle(Input::Flush),
         };
     }

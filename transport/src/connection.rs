@@ -297,6 +297,35 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyDemand(bytes))
     }
 
+    /// Gives the rest of the request body up: no more of it comes, and a streamed response says that the connection closes
+    /// where a long rest ([`discard_bytes`](httpfsm::ChannelConfig::discard_bytes)) ends it. Without it the application may
+    /// read on while it writes, so that a head cannot say so.
+    ///
+    /// ```
+    /// use httpfsm::channel::NotAccepted;
+    /// use httpfsm::response::ResponseRef;
+    /// use httpfsm::{Fields, Status};
+    /// use httpfsm_transport::{Connection, Timer, Wire};
+    ///
+    /// /// Streams a response to a request whose body is of no use.
+    /// async fn ignore<W: Wire, T: Timer>(connection: &mut Connection<W, T>) -> Result<(), NotAccepted> {
+    ///     connection.forgo_body()?;
+    ///     connection.respond(ResponseRef::stream(Status::OK, &Fields::new(), None))?;
+    ///     if connection.channel().owes_body() {
+    ///         connection.write("no\n").await?;
+    ///         connection.finish(None).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// There is no request whose body could come.
+    pub fn forgo_body(&mut self) -> Result<(), NotAccepted> {
+        self.handle(Input::BodyForgone)
+    }
+
     /// Responds to the request. The bytes leave while one of the futures is awaited. The head of a streamed response to a
     /// request with `Expect: 100-continue` is held until the first [`demand`](Self::demand), [`write`](Self::write),
     /// [`flush`](Self::flush) or [`finish`](Self::finish), since the 100 can only come before it.

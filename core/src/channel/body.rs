@@ -21,9 +21,9 @@ pub(super) enum BodyState {
     Chunks,
     /// The trailer section is to come.
     TrailerSection,
-    /// This many bytes are to come, and the application has responded without them.
+    /// This many bytes are to come, and the application reads none of them.
     Unwanted(u64),
-    /// It broke off.
+    /// It broke off, or its end is not known and the application reads no more of it.
     Failed,
 }
 
@@ -135,6 +135,12 @@ impl RequestBody {
         self.credit > 0 && self.is_wanted()
     }
 
+    /// Whether something is to come that the application does not read, or never will come.
+    #[inline]
+    pub(super) fn is_forgone(&self) -> bool {
+        matches!(self.state, BodyState::Unwanted(_) | BodyState::Failed)
+    }
+
     pub(super) fn is_demanded(&self) -> bool {
         self.demanded
     }
@@ -159,7 +165,7 @@ impl RequestBody {
     /// Whether the head of a response whose content is still to be written has to wait: the peer waits for its 100, or has
     /// sent nothing since.
     pub(super) fn withholds_head(&self) -> bool {
-        !self.is_complete() && (self.expects || self.continued)
+        self.is_wanted() && (self.expects || self.continued)
     }
 
     /// Bytes of the body have come behind the 100.
@@ -300,11 +306,12 @@ impl RequestBody {
         self.expects &= !self.is_complete();
     }
 
-    /// The application has responded without the rest of the body.
+    /// The application reads no more of the body.
     pub(super) fn forgo(&mut self) {
         self.state = match self.state {
             BodyState::Known(rest) => BodyState::Unwanted(rest),
-            _ => BodyState::Failed,
+            BodyState::Chunks | BodyState::TrailerSection => BodyState::Failed,
+            known @ (BodyState::Complete | BodyState::Unwanted(_) | BodyState::Failed) => known,
         };
     }
 

@@ -42,6 +42,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
         top(E::Continue),
         top(E::Informational),
         top(E::BodyDemand),
+        top(E::BodyForgone),
         top(E::Abort),
         top(E::GoOut),
     ],

@@ -171,6 +171,37 @@ pub enum Input<'a> {
     /// under a demand: where the last one was for exactly the bytes that came, the next one, of a byte or more, gives
     /// [`Output::BodyEnd`](crate::channel::Output::BodyEnd).
     BodyDemand(u64),
+    /// The application reads no more of the request body: what comes of it is not decoded, a later demand has no effect, and
+    /// no 100 is sent. It is known now what the rest does to the connection: a streamed response says that it closes, as one
+    /// that comes whole does, where more is to come than is awaited and discarded (`discard_bytes`,
+    /// [`CloseReason::BodyUnread`](crate::CloseReason::BodyUnread)); and a head that waits for the body
+    /// ([`State::HeadHeld`](crate::channel::State::HeadHeld)) leaves. What was decoded before is still yielded. Without
+    /// effect when the body is whole, or was forgone before.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use httpfsm::channel::{CompiledConfig, Facts, Input};
+    /// use httpfsm::response::ResponseRef;
+    /// use httpfsm::time::{Date, Moment, Now};
+    /// use httpfsm::{Channel, ChannelConfig, Fields, Status};
+    ///
+    /// let config = ChannelConfig { discard_bytes: 1000, ..ChannelConfig::default() };
+    /// let (now, fields) = (Now::new(Moment::START, &Date::EPOCH), Fields::new());
+    /// for (length, forgone, closes) in [(1000, true, false), (1001, true, true), (1001, false, false)] {
+    ///     let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
+    ///     let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    ///     channel.handle(&now, Input::RxData(head.as_bytes()))?;
+    ///     while channel.next_output().is_some() {}
+    ///     if forgone {
+    ///         channel.handle(&now, Input::BodyForgone)?;
+    ///     }
+    ///     channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    ///     let head = String::from_utf8_lossy(channel.unsent());
+    ///     assert_eq!(head.contains("Connection: close"), closes);
+    /// }
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
+    BodyForgone,
     /// The application failed. While the final head is not sent the request gets a 500 (with this text if
     /// `expose_tracebacks` is set); after it the response is cut without its end.
     Abort(Option<&'a str>),
@@ -209,6 +240,7 @@ impl Input<'_> {
             Self::Continue => Event::Continue,
             Self::Informational(..) => Event::Informational,
             Self::BodyDemand(_) => Event::BodyDemand,
+            Self::BodyForgone => Event::BodyForgone,
             Self::Abort(_) => Event::Abort,
             Self::GoOut(_) => Event::GoOut,
         }
@@ -240,6 +272,7 @@ impl fmt::Debug for Input<'_> {
             | Self::Tick
             | Self::Flush
             | Self::Continue
+            | Self::BodyForgone
             | Self::Abort(None) => f.write_str(self.event().label()),
         }
     }

@@ -131,7 +131,9 @@ impl Parts {
                 let unmet = if is_interim { Condition::HasRoom } else { Condition::IsInterim };
                 (is_interim && self.room() > 0, unmet)
             }
-            Input::Flush | Input::Continue | Input::BodyDemand(_) | Input::Abort(_) => return None,
+            Input::Flush | Input::Continue | Input::BodyDemand(_) | Input::BodyForgone | Input::Abort(_) => {
+                return None;
+            }
         };
         (!is_met).then_some(condition)
     }

@@ -17,8 +17,10 @@ pub(super) enum BodyLeft {
     None,
     /// A known rest, short enough to be awaited and discarded.
     Short,
-    /// A long or unknown rest, or one that broke off.
+    /// A long or unknown rest, which the application may still read.
     Long,
+    /// A long or unknown rest that nobody reads, or one that broke off.
+    Forgone,
     /// The peer waits for its 100, and may send the body or not.
     AwaitingContinue,
 }
@@ -215,7 +217,7 @@ impl ResponseContext<'_> {
         match self.body_left {
             BodyLeft::None | BodyLeft::Short => false,
             BodyLeft::Long => !streams,
-            BodyLeft::AwaitingContinue => true,
+            BodyLeft::Forgone | BodyLeft::AwaitingContinue => true,
         }
     }
 }
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn why_a_connection_ends_with_a_response() {
-        use BodyLeft::{AwaitingContinue, Long, Short};
+        use BodyLeft::{AwaitingContinue, Forgone, Long, Short};
         use CloseReason::{BodyUnread, Drained, RequestedByApplication, RequestedByPeer};
         let (none, close) = (Fields::new(), Fields::new().with("Connection", "close").unwrap());
         let ends = HeadMeta { keep_alive: false, ..GET };
@@ -317,6 +319,7 @@ mod tests {
             (GET, Long, None, &none, body, Some(BodyUnread)),
             // A response that goes on may read on.
             (GET, Long, None, &none, FIVE, None),
+            (GET, Forgone, None, &none, FIVE, Some(BodyUnread)),
             (GET, AwaitingContinue, None, &none, FIVE, Some(BodyUnread)),
         ]
         .into_iter()

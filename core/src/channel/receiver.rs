@@ -296,7 +296,7 @@ impl Receiver {
         self.buffer.drop_body();
     }
 
-    /// The application has responded without the rest of the body.
+    /// The application reads no more of the body.
     pub(super) fn forgo_body(&mut self) {
         self.body.forgo();
     }
@@ -374,16 +374,13 @@ impl Receiver {
         match self.body.state() {
             BodyState::Complete => BodyLeft::None,
             _ if self.body.expects() => BodyLeft::AwaitingContinue,
-            BodyState::Known(rest)
+            BodyState::Known(rest) | BodyState::Unwanted(rest)
                 if compiled.timeout(Timeout::Discard) > 0 && rest <= compiled.config.discard_bytes =>
             {
                 BodyLeft::Short
             }
-            BodyState::Known(_)
-            | BodyState::Chunks
-            | BodyState::TrailerSection
-            | BodyState::Unwanted(_)
-            | BodyState::Failed => BodyLeft::Long,
+            BodyState::Known(_) | BodyState::Chunks | BodyState::TrailerSection => BodyLeft::Long,
+            BodyState::Unwanted(_) | BodyState::Failed => BodyLeft::Forgone,
         }
     }
 

@@ -112,6 +112,8 @@ crate::labelled! {
         Informational,
         /// Credit for bytes of the request body.
         BodyDemand,
+        /// The application reads no more of the request body.
+        BodyForgone,
         /// The application failed.
         Abort,
         /// The server goes out of service.
@@ -248,6 +250,8 @@ crate::actions! {
         /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it
         /// can still be responded to.
         BeginBody,
+        /// No more of the body is decoded, nor is a 100 sent for it.
+        ForgoBody,
         /// The body ends here and is not whole.
         BreakBody(BodyError),
         /// Respond to the broken body and tell the application.
@@ -365,6 +369,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   HeadHeld,     Continue,            [SendContinue, BeginBody],                   =;
     on   HeadHeld,     RxData,              [Receive, BeginBody],                        =;
     then HeadHeld,     BodyBegins,          [SendHead, DecodeBody],                      Responding;
+    on   HeadHeld,     BodyForgone,         [ForgoBody, SendHead],                       Responding;
     on   HeadHeld,     Write,               [SendHead, StageData],                       Responding;
     on   HeadHeld,     Flush,               [SendHead, MarkFlush],                       Responding;
     on   HeadHeld,     Finish,              [SendHead, FinishResponse],                  Responding;
@@ -394,6 +399,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse | Responding, RxData,     [Receive, DecodeBody],                   =;
     on   WaitResponse | HeadHeld | Responding, RxEnd, [EndInput],                        =;
     on   WaitResponse | Responding, BodyDemand, [GrantBody],                             =;
+    on   WaitResponse | Responding, BodyForgone, [ForgoBody],                            =;
     on   WaitResponse | HeadHeld | Responding, CheckPipeline, [CheckPipelineLimit],      =;
 
     // The response is complete; what comes next?
@@ -466,21 +472,21 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
 /// The inputs that do not fit: the caller gets [`NotAccepted`](super::NotAccepted).
 pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     State, Event;
-    Fresh: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
-    Head: HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
-    Idle: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
+    Fresh: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
+    Head: HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
+    Idle: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
     WaitResponse: Write, Finish;
     HeadHeld: HttpResponse, Informational;
     Responding: Busy, HttpResponse, Continue, Informational;
-    Discard: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
-    Flushing: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
-    Closing: RxData, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
-    Lingering: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
-    Handover: Busy, HttpResponse, Write, Finish, Continue, Informational, BodyDemand, Abort;
+    Discard: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
+    Flushing: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
+    Closing: RxData, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
+    Lingering: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
+    Handover: Busy, HttpResponse, Write, Finish, Continue, Informational, BodyDemand, BodyForgone, Abort;
     Upgraded: RxData, RxEnd, Sent, TransmitReady, Busy, Evict, CheckPipeline, HttpResponse, Write, Flush, Finish, Continue,
-        Informational, BodyDemand, Abort;
+        Informational, BodyDemand, BodyForgone, Abort;
     Closed: RxData, RxEnd, Sent, TransmitReady, Disconnected, Busy, Evict, CheckPipeline, HttpResponse, Write, Flush, Finish,
-        Continue, Informational, BodyDemand, Abort, GoOut;
+        Continue, Informational, BodyDemand, BodyForgone, Abort, GoOut;
 };
 
 crate::labelled! {
@@ -542,6 +548,7 @@ pub const CONDITIONS: &[(Event, &[Condition])] = &[
     (Event::Continue, &[Condition::IsDelivered]),
     (Event::Informational, &[Condition::IsDelivered, Condition::IsInterim, Condition::HasRoom]),
     (Event::BodyDemand, &[Condition::IsDelivered]),
+    (Event::BodyForgone, &[Condition::IsDelivered]),
     (Event::Abort, &[Condition::IsDelivered]),
 ];
 
@@ -580,11 +587,11 @@ impl Action {
             RespondFailure => Some(Event::Abort),
             TakeSent => Some(Event::Sent),
             CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | SearchHead | DeliverRequest
-            | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
-            | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
-            | CheckPipelineLimit | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
-            | BeginBody | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
-            | Close(_) | EndLinger | Disconnect | EndUpgraded => None,
+            | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | ForgoBody | BreakBody(_)
+            | RefuseBody | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_)
+            | CutResponse(_) | CheckPipelineLimit | EndExchange | ChooseNext | CheckSent | DiscardBody
+            | ReleaseBuffers | BeginBody | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput
+            | HandOver | Close(_) | EndLinger | Disconnect | EndUpgraded => None,
         }
     }
 }

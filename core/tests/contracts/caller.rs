@@ -58,6 +58,7 @@ pub(crate) enum Call {
     Continue,
     Informational(u16),
     BodyDemand(u64),
+    BodyForgone,
     Abort,
     Forget,
     Outputs(usize),
@@ -116,7 +117,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(Continue),
         1 => (100u16..300).prop_map(Informational),
         5 => prop_oneof![Just(u64::MAX), 0u64..100, 100u64..5000].prop_map(BodyDemand),
-        1 => Just(Abort),
+        1 => prop::bool::ANY.prop_map(|forgone| if forgone { BodyForgone } else { Abort }),
         1 => Just(Forget),
         8 => (1usize..5).prop_map(Outputs),
     ]
@@ -350,6 +351,7 @@ impl Caller {
                 self.handle(Input::Informational(Status::new(status).expect("three digits"), &none))
             }
             Call::BodyDemand(bytes) => self.handle(Input::BodyDemand(bytes)),
+            Call::BodyForgone => self.handle(Input::BodyForgone),
             Call::Abort => self.handle(Input::Abort(Some("it failed"))),
             Call::Forget => {
                 self.channel.forget_request();

@@ -123,6 +123,7 @@ proptest! {
         by_busy in any::<bool>(),
         late in prop::sample::select(vec![
             Event::HttpResponse, Event::Abort, Event::Flush, Event::Continue, Event::Informational, Event::BodyDemand,
+            Event::BodyForgone,
         ]),
     ) {
         let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[]);
@@ -149,6 +150,7 @@ proptest! {
             Event::Flush => Input::Flush,
             Event::Continue => Input::Continue,
             Event::Informational => Input::Informational(Status::EARLY_HINTS, &late_fields),
+            Event::BodyForgone => Input::BodyForgone,
             _ => Input::BodyDemand(u64::MAX),
         });
         let expected = NotAccepted::new(State::WaitResponse, late, Some(Condition::IsDelivered));

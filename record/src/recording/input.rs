@@ -42,6 +42,7 @@ impl Hiding {
             | Input::Finish(None)
             | Input::Continue
             | Input::BodyDemand(_)
+            | Input::BodyForgone
             | Input::Abort(_)
             | Input::GoOut(_) => 0,
         }
@@ -84,7 +85,8 @@ impl Hiding {
             | Input::CheckPipeline
             | Input::Tick
             | Input::Flush
-            | Input::Continue => {}
+            | Input::Continue
+            | Input::BodyForgone => {}
         }
         line
     }

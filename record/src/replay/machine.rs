@@ -184,6 +184,7 @@ impl ReplayMachine {
             Some(Event::Continue) => Input::Continue,
             Some(Event::Informational) => Input::Informational(status()?, &fields),
             Some(Event::BodyDemand) => Input::BodyDemand(number()?),
+            Some(Event::BodyForgone) => Input::BodyForgone,
             Some(Event::Abort) => Input::Abort(line.text.as_deref()),
             Some(Event::GoOut) => {
                 let times = line.leave.ok_or_else(|| malformed(at, "it needs \"leave\""))?;

@@ -117,7 +117,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 let waits = matches!(pumped, Pumped::Waits) && self.channel.holds_head();
                 let releases = waits && exchange.pipe.forgoes_body();
                 let mut called = calls.is_some_and(|calls| self.carry_out(calls, wake_up, cx));
-                called |= releases && self.channel.handle(&wake_up.now, Input::Flush).is_ok();
+                called |= releases && self.channel.handle(&wake_up.now, Input::BodyForgone).is_ok();
                 match pumped {
                     Pumped::Waits => return called,
                     // The next pass goes on, after a write.
@@ -174,11 +174,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return false;
             }
         }
-        // Nobody reads on while it is sent, so it is known now that the connection ends behind it.
-        if let Body::Stream(_) = &response.body {
-            if exchange.pipe.forgoes_body() && self.channel.has_long_body_left() {
-                response = response.with_close();
-            }
+        // Nobody reads on while it is sent, and its head is to say what comes of that.
+        if matches!(response.body, Body::Stream(_)) && exchange.pipe.forgoes_body() {
+            let _ = self.channel.handle(now, Input::BodyForgone);
         }
         match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
             Ok(()) if self.channel.owes_body() => {

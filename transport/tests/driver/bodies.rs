@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
+use httpfsm::CloseReason;
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, Source};
+use httpfsm::handler::{Body, BodyFailure, ConnectionInfo, Frame, Request, Response, Source, Subscriber};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::run_blocking;
@@ -458,6 +459,43 @@ fn the_head_of_a_stream_leaves_when_the_body_is_given_up() {
     }
 }
 
+#[derive(Default)]
+struct Reasons(Mutex<Vec<CloseReason>>);
+
+impl Subscriber for Reasons {
+    fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
+        self.0.lock().unwrap().push(reason);
+    }
+}
+
+/// The handler has asked for the body, got none of it, and lets it go, so that no head has to wait for it.
+///
+/// Fails if the head goes on waiting, if it does not say what comes of the body, or if the reason is another.
+#[test]
+fn a_head_that_waited_for_a_body_says_close_where_a_long_one_is_given_up() {
+    for (framing, closes) in [("Transfer-Encoding: chunked", true), ("Content-Length: 2", false)] {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keeps = Arc::clone(&kept);
+        let handler = move |mut request: Request| {
+            let mut body = request.take_body();
+            let asked = Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+            assert!(asked.is_pending());
+            keeps.lock().unwrap().push(body);
+            async move { Response::new(Status::OK).with_body(silence()) }
+        };
+        let mut server = serve(handler);
+        let client = server.connect().unwrap();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{framing}\r\n\r\n"));
+        server.run();
+        assert_eq!(client.take_text(), "HTTP/1.1 100 Continue\r\n\r\n");
+        kept.lock().unwrap().clear();
+        server.run();
+        let head = client.take_text();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert_eq!(head.contains("\r\nConnection: close\r\n"), closes, "{head}");
+    }
+}
+
 /// Five bytes, and something behind them.
 struct Hello {
     is_over: bool,
@@ -561,13 +599,16 @@ fn a_streamed_response_says_close_where_nobody_will_read_the_body() {
         ("/ignores", "Content-Length: 5\r\n\r\nabcde", false),
         ("/reads", "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", false),
     ] {
-        let mut server = serve(|mut request: Request| async move {
+        let reasons = Arc::<Reasons>::default();
+        let handler = |mut request: Request| async move {
             let mut body = request.take_body();
             if request.path() != "/reads" {
                 body = Body::Empty;
             }
             Response::default().with_body(Body::from_fn(move |cx| body.poll_frame(cx)))
-        });
+        };
+        let subscriber: Arc<dyn Subscriber> = Arc::clone(&reasons) as _;
+        let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), handler);
         let client = server.connect().unwrap();
         client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\n{framing}{GET}"));
         server.run();
@@ -579,5 +620,9 @@ fn a_streamed_response_says_close_where_nobody_will_read_the_body() {
             (closes, if closes { 1 } else { 2 }),
             "{path} {framing:?} {responses}"
         );
+        client.close_write();
+        server.run();
+        let expected = if closes { CloseReason::BodyUnread } else { CloseReason::PeerEnded };
+        assert_eq!(*reasons.0.lock().unwrap(), [expected]);
     }
 }

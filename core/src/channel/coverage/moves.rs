@@ -38,6 +38,7 @@ pub(super) enum Move {
     Continue,
     Informational,
     Demand,
+    Forgo,
     Abort,
     GoOut,
     // What a state takes, but not like this.
@@ -86,6 +87,7 @@ pub(super) const MOVES: &[Move] = &[
     Continue,
     Informational,
     Demand,
+    Forgo,
     Abort,
     GoOut,
     Short,
@@ -180,6 +182,7 @@ pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Coverage) -> bo
         Continue => Input::Continue,
         Informational => Input::Informational(Status::EARLY_HINTS, &fields),
         Demand => Input::BodyDemand(u64::MAX),
+        Forgo => Input::BodyForgone,
         Abort => Input::Abort(None),
         Short => {
             let declared = Fields::new().with("Content-Length", "3").expect("a length");
@@ -202,6 +205,7 @@ pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Coverage) -> bo
                 Input::Continue,
                 Input::Informational(Status::EARLY_HINTS, &fields),
                 Input::BodyDemand(1),
+                Input::BodyForgone,
                 Input::Abort(None),
             ] {
                 assert!(!handle(channel, &now, input, seen), "before the request was delivered");

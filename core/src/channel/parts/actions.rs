@@ -50,6 +50,7 @@ impl Parts {
             Action::DecodeBody => return self.decode_body(trace),
             Action::EndInput => return self.end_input(args.at, trace),
             Action::GrantBody => return self.grant_body(args, trace),
+            Action::ForgoBody => self.receiver.forgo_body(),
             Action::BreakBody(error) => {
                 let broken = self.receiver.break_body(error);
                 self.note_broken(broken);

@@ -152,8 +152,12 @@ impl Parts {
     /// section 10.1.1).
     pub(super) fn send_continue(&mut self) {
         let came = self.receiver.buffer().unparsed_len() > 0;
+        let body = self.receiver.body();
         let may_send = !self.sender.owes_content() && !self.receiver.input_ended();
-        if !came && self.receiver.body().expects() && may_send {
+        if body.is_forgone() {
+            return;
+        }
+        if !came && body.expects() && may_send {
             self.sender.stage_continue();
             self.sender.note_blocked(self.compiled.high_water);
             self.receiver.end_expectation(true);

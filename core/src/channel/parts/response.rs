@@ -115,10 +115,6 @@ impl Parts {
         }
     }
 
-    pub(in crate::channel) fn has_long_body_left(&self) -> bool {
-        self.receiver.body_left(&self.compiled) == BodyLeft::Long
-    }
-
     pub(super) fn stage_data(&mut self, args: &Args<'_>) {
         let Input::Write(data) = args.input else { return wrong_input(()) };
         self.timers.heard_application(args.at);

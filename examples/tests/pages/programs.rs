@@ -57,7 +57,7 @@ fn main() -> std::io::Result<()> {
     let server = serve(&transport, TcpListener::bind("127.0.0.1:0")?, ServerConfig::default())?;
     println!("listening on {}", server.local_addrs()[0]);
     std::io::stdin().lines().for_each(drop);
-    httpfsm_transport::block_on(server.begin_drain(None).gone());
+    httpfsm_blocking::block_on(server.begin_drain(None).gone());
     Ok(())
 }
 "#;

@@ -308,7 +308,7 @@ pub(crate) enum TransportName {
     AsyncStd,
     /// smol, its successor; all threads are beside the main one
     Smol,
-    /// Threads: one that waits for all sockets, and workers that run the application
+    /// Threads, without an executor: workers wait for sockets, poll connections, and run functions that block
     Blocking,
 }
 

@@ -133,8 +133,10 @@ impl Blocking {
 
     /// Functions that may wait for their peers at once, each on a worker: for the rest of a body that is longer than
     /// [`inbuf_overflow`](httpfsm::ChannelConfig::inbuf_overflow), or for one behind a `100 Continue`. Slow peers can
-    /// hold so many workers, so it is always one less than [`workers`](Self::workers) at most. Default: half of the
-    /// workers, rounded down; with 0, long bodies go through a file.
+    /// hold so many workers, so it is always one less than [`workers`](Self::workers) at most. Functions that write their
+    /// responses ([`written_sync`](crate::written_sync)) take the same places while a peer reads more slowly than they
+    /// write. Default: half of the workers, rounded down. With 0, or while all are taken, long bodies go through a file,
+    /// and so does what is written ahead of a peer.
     #[must_use]
     pub fn waiting(mut self, functions: usize) -> Self {
         self.waiting = Some(functions);

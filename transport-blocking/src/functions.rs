@@ -70,6 +70,10 @@ impl Spawner for Files {
         self.begin(Work::Call(call));
         Ok(())
     }
+
+    fn adopt_thread(&self) {
+        here::act_for(&self.0);
+    }
 }
 
 impl Files {

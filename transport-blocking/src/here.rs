@@ -1,6 +1,6 @@
 //! What a thread knows of the pool that it belongs to, and what a worker is to do next.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use httpfsm_transport::{catch_panic, is_within_blocking};
@@ -12,6 +12,8 @@ struct Here {
     pool: OnceCell<Arc<Pool>>,
     /// This is one of its workers.
     is_worker: Cell<bool>,
+    /// The pool of the server for which it acts at the moment, where it is nobody's own.
+    acts_for: RefCell<Option<Arc<Pool>>>,
     own: OwnWork,
 }
 
@@ -25,12 +27,25 @@ pub(crate) struct OwnWork {
 }
 
 thread_local! {
-    static HERE: Here = const { Here { pool: OnceCell::new(), is_worker: Cell::new(false), own: OwnWork::new() } };
+    static HERE: Here = const {
+        Here {
+            pool: OnceCell::new(),
+            is_worker: Cell::new(false),
+            acts_for: RefCell::new(None),
+            own: OwnWork::new(),
+        }
+    };
 }
 
-/// The pool that this thread belongs to.
+/// The pool that this thread belongs to, or acts for.
 pub(crate) fn pool() -> Option<Arc<Pool>> {
-    HERE.try_with(|here| here.pool.get().cloned()).ok().flatten()
+    let pool = |here: &Here| here.pool.get().cloned().or_else(|| here.acts_for.borrow().clone());
+    HERE.try_with(pool).ok().flatten()
+}
+
+/// Has this thread act for the pool until it acts for another one.
+pub(crate) fn act_for(pool: &Arc<Pool>) {
+    let _ = HERE.try_with(|here| drop(here.acts_for.replace(Some(Arc::clone(pool)))));
 }
 
 /// Makes this thread one of the pool, but none of its workers. A thread belongs to one pool as long as it lives.

@@ -10,8 +10,8 @@ use crate::here;
 use crate::task::Task;
 use crate::tunnels::Tunnels;
 
-/// Runs a future on the workers of the server whose handler calls this, beside the handler: it holds a worker only
-/// while it is polled. Nobody hears of a panic in it. When the server is gone it is dropped at its next wake-up, if not
+/// Runs a future on the workers of the server whose handler calls this, or whose request this thread has taken last
+/// ([`Incoming`](crate::Incoming)), beside the handler: it holds a worker only while it is polled. Nobody hears of a panic in it. When the server is gone it is dropped at its next wake-up, if not
 /// before.
 ///
 /// ```
@@ -103,7 +103,8 @@ pub fn tunnel(
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum SpawnError {
-    /// This is no thread of a server: neither a handler, nor a source, nor what they have spawned calls.
+    /// This is no thread of a server: neither a handler, nor a source, nor what they have spawned calls, nor has this thread
+    /// taken a request.
     Elsewhere,
     /// All threads for upgraded connections are taken.
     Full,

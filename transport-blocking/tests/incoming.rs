@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use httpfsm::ServerConfig;
-use httpfsm_blocking::{BodyReader, block_on, incoming, serve};
+use httpfsm::handler::Response;
+use httpfsm_blocking::{BodyReader, SpawnError, UpgradedStream, block_on, incoming, serve, spawn, tunnel};
 
 #[test]
 fn threads_pull_requests_and_read_their_bodies() {
@@ -38,4 +39,41 @@ fn threads_pull_requests_and_read_their_bodies() {
         }
         block_on(server.begin_drain(None).gone());
     });
+}
+
+#[test]
+fn a_thread_that_pulls_requests_begins_work_beside_them_as_a_handler_does() {
+    let (handler, requests) = incoming();
+    let server = serve(TcpListener::bind("127.0.0.1:0").unwrap(), ServerConfig::default(), handler).unwrap();
+    let address = server.local_addr().unwrap();
+    let pulling = thread::spawn(move || {
+        assert_eq!(spawn(async {}), Err(SpawnError::Elsewhere), "it has taken no request");
+        for request in &requests {
+            let upgrade = request.upgrade();
+            let begun = match request.path() {
+                "/task" => spawn(async move {
+                    let mut connection = upgrade.await.unwrap();
+                    connection.write_all(b"from a task").await.unwrap();
+                    connection.close().await.unwrap();
+                }),
+                _ => tunnel(upgrade, |mut connection: UpgradedStream| {
+                    connection.write_all(b"from a thread").unwrap();
+                    connection.close().unwrap();
+                }),
+            };
+            begun.unwrap();
+            request.respond(Response::switching_protocols("words"));
+        }
+    });
+    for (path, words) in [("/task", "from a task"), ("/thread", "from a thread")] {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: words\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut received = String::new();
+        stream.read_to_string(&mut received).unwrap();
+        assert!(received.starts_with("HTTP/1.1 101 ") && received.ends_with(words), "{received}");
+    }
+    block_on(server.begin_drain(None).gone());
+    pulling.join().unwrap();
 }

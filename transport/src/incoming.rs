@@ -9,10 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use httpfsm::handler::{Body, GatherUntil, Handler, IntoResponse, Request, Response};
+use httpfsm::handler::{GatherUntil, Handler, IntoResponse, Request, Response};
 use httpfsm::status::Status;
 
+use crate::job::Spawner;
 use crate::lock::lock;
+use crate::serving::server_spawner;
 use crate::{panics, waiting};
 
 /// A handler, and the requests that it gets. See [`Incoming`].
@@ -32,6 +34,9 @@ pub fn incoming() -> (IncomingHandler, Incoming) {
 /// that bodies are [streamed](httpfsm::config::Bodies::Streamed), it comes before its body, and a thread that reads one
 /// waits for its peer: so as many slow peers as there are threads hold them all, for `body_timeout`. It is read before
 /// [`respond`](IncomingRequest::respond), as [`Request::take_body`] says.
+///
+/// The thread that takes a request belongs to its server until it takes another one, as far as the transport has threads of
+/// its own: on `httpfsm-blocking`, `spawn` and `tunnel` are for it what they are for a handler.
 ///
 /// ```
 /// use httpfsm_transport::incoming;
@@ -179,6 +184,8 @@ impl Queue {
         let mut waiting = lock(&self.waiting);
         loop {
             if let Some((_, request)) = waiting.requests.pop_first() {
+                drop(waiting);
+                request.spawner.iter().for_each(|spawner| spawner.adopt_thread());
                 return Some(request);
             }
             if waiting.ended {
@@ -244,13 +251,9 @@ pub struct IncomingHandler(Arc<Queue>);
 impl Handler for IncomingHandler {
     type Future = IncomingResponse;
 
-    fn call(&self, mut request: Request) -> IncomingResponse {
-        let mut response = IncomingResponse { place: Arc::default(), gathering: None, waiting: None };
-        match request.body() {
-            Body::Stream(_) => response.gathering = Some((Arc::clone(&self.0), request)),
-            _ => response.pass_on(&self.0, request),
-        }
-        response
+    fn call(&self, request: Request) -> IncomingResponse {
+        let held = Some((Arc::clone(&self.0), request));
+        IncomingResponse { place: Arc::default(), held, waiting: None }
     }
 }
 
@@ -270,7 +273,8 @@ impl fmt::Debug for IncomingHandler {
 /// Where the response to a request is left for its connection.
 #[derive(Default)]
 struct ResponsePlace {
-    response: Option<Response>,
+    /// Or the text of a panic.
+    response: Option<Result<Response, String>>,
     connection: Option<Waker>,
     /// The connection waits no longer.
     is_forgotten: bool,
@@ -279,8 +283,9 @@ struct ResponsePlace {
 /// The future of the response to a request that was passed on to [`Incoming`].
 pub struct IncomingResponse {
     place: Arc<Mutex<ResponsePlace>>,
-    /// The request, whose body is not whole yet.
-    gathering: Option<(Arc<Queue>, Request)>,
+    /// The request, whose body is not whole yet, or which was not passed on for another reason: what is called knows no
+    /// server, and what is polled does.
+    held: Option<(Arc<Queue>, Request)>,
     /// Where the request may wait still, and its number.
     waiting: Option<(Arc<Queue>, u64)>,
 }
@@ -289,19 +294,23 @@ impl Future for IncomingResponse {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        if let Some((_, request)) = &mut self.gathering {
+        if let Some((_, request)) = &mut self.held {
             ready!(request.body().poll_gathered(GatherUntil::WholeUnlessStreamed, cx));
         }
-        if let Some((queue, request)) = self.gathering.take() {
+        if let Some((queue, request)) = self.held.take() {
             self.pass_on(&queue, request);
         }
-        waiting::poll(&self.place, cx, |place| place.response.take().ok_or(&mut place.connection))
+        let response =
+            waiting::poll(&self.place, cx, |place| place.response.take().ok_or(&mut place.connection));
+        // As if it had happened here: so is the page of its 500 made, and the subscriber told.
+        response.map(|response| response.unwrap_or_else(|panic| panics::resume(panic)))
     }
 }
 
 impl IncomingResponse {
     fn pass_on(&mut self, queue: &Arc<Queue>, request: Request) {
-        let request = IncomingRequest { request, place: Some(Arc::clone(&self.place)) };
+        let place = Some(Arc::clone(&self.place));
+        let request = IncomingRequest { request, place, spawner: server_spawner() };
         match queue.push(request) {
             Ok(number) => self.waiting = Some((Arc::clone(queue), number)),
             Err(request) => request.respond(Status::SERVICE_UNAVAILABLE),
@@ -354,21 +363,40 @@ pub struct IncomingRequest {
     request: Request,
     /// `None` when it has its response.
     place: Option<Arc<Mutex<ResponsePlace>>>,
+    /// Of its server.
+    spawner: Option<Arc<dyn Spawner>>,
 }
 
 impl IncomingRequest {
     /// Responds. Where the connection is gone meanwhile, or has its 503, the response is dropped.
     pub fn respond(mut self, response: impl IntoResponse) {
-        self.leave(response.into_response());
+        self.leave(Ok(response.into_response()));
     }
 
-    /// Responds with what a function makes of the request.
+    /// Responds with what a function makes of the request. Where it panics the response is a 500, as where a handler does,
+    /// and the thread goes on.
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use httpfsm_transport::test::{TestRequest, call};
+    /// use httpfsm_transport::{block_on, incoming};
+    ///
+    /// let (handler, requests) = incoming();
+    /// let worker = thread::spawn(move || {
+    ///     for request in &requests {
+    ///         request.respond_with(|request| request.query().expect("there is one").to_owned());
+    ///     }
+    /// });
+    /// assert_eq!(block_on(call(handler, TestRequest::get("/"))).status(), httpfsm::Status::INTERNAL_SERVER_ERROR);
+    /// worker.join().expect("it has not panicked");
+    /// ```
     pub fn respond_with<R: IntoResponse>(mut self, function: impl FnOnce(&mut Request) -> R) {
-        let response = function(&mut self.request).into_response();
+        let response = panics::catch(|| function(&mut self.request).into_response());
         self.leave(response);
     }
 
-    fn leave(&mut self, response: Response) {
+    fn leave(&mut self, response: Result<Response, String>) {
         let Some(place) = self.place.take() else { return };
         let mut place = lock(&place);
         let (unsent, connection) = if place.is_forgotten {
@@ -401,7 +429,8 @@ impl Drop for IncomingRequest {
     fn drop(&mut self) {
         if self.place.is_some() {
             let response = Response::new(Status::INTERNAL_SERVER_ERROR);
-            self.leave(response.with_failure("A request that came in was dropped without a response."));
+            let text = "A request that came in was dropped without a response.";
+            self.leave(Ok(response.with_failure(text)));
         }
     }
 }

@@ -62,6 +62,11 @@ pub trait Spawner: Send + Sync + 'static {
     fn is_scarce(&self) -> bool {
         false
     }
+
+    /// The thread that calls this has taken a request of the server whose spawner this is
+    /// ([`Incoming`](crate::Incoming)), and is one of that server's until it takes another request. By default that means
+    /// nothing.
+    fn adopt_thread(&self) {}
 }
 
 /// There is no thread for work that blocks, and the system gives none under its limits. It may give one later.
@@ -171,6 +176,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn is_scarce(&self) -> bool {
         (**self).is_scarce()
+    }
+
+    fn adopt_thread(&self) {
+        (**self).adopt_thread();
     }
 }
 

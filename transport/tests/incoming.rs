@@ -39,15 +39,17 @@ fn requests_come_in_order_and_are_responded_to_in_any() {
     assert!(clients[0].take_text().ends_with("\r\n\r\none GET"));
 }
 
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Subscriber for Told {
+    fn failed(&self, _: Option<&ConnectionInfo>, _: Failure, text: &str) {
+        self.0.lock().expect("nobody panics with it").push(text.to_owned());
+    }
+}
+
 #[test]
 fn a_request_without_a_response_gets_a_500_and_the_operator_is_told() {
-    #[derive(Default)]
-    struct Told(Mutex<Vec<String>>);
-    impl Subscriber for Told {
-        fn failed(&self, _: Option<&ConnectionInfo>, _: Failure, text: &str) {
-            self.0.lock().unwrap().push(text.to_owned());
-        }
-    }
     let told = Arc::<Told>::default();
     let (handler, requests) = incoming();
     let mut server = MemoryServer::with(ServerConfig::default(), 4096, Some(told.clone()), handler);
@@ -58,6 +60,31 @@ fn a_request_without_a_response_gets_a_500_and_the_operator_is_told() {
     server.run();
     assert!(client.take_text().starts_with("HTTP/1.1 500 "));
     assert_eq!(*told.0.lock().unwrap(), ["A request that came in was dropped without a response."]);
+}
+
+#[test]
+fn a_function_that_panics_costs_its_own_request_alone() {
+    let told = Arc::<Told>::default();
+    let (handler, requests) = incoming();
+    let mut config = ServerConfig::default();
+    config.channel.expose_tracebacks = true;
+    let mut server = MemoryServer::with(config, 4096, Some(told.clone()), handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let request = requests.recv().unwrap();
+    request.respond_with(|_| -> &str { std::panic::resume_unwind(Box::new("out of cheese")) });
+    server.run();
+    let response = client.take_text();
+    let text = "The handler panicked: out of cheese";
+    assert!(response.starts_with("HTTP/1.1 500 ") && response.contains(text), "{response}");
+    assert_eq!(*told.0.lock().unwrap(), [text]);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    requests.recv().unwrap().respond_with(|request| request.path().to_owned());
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\n/a"));
 }
 
 #[test]

@@ -175,7 +175,6 @@ impl<H: Handler> Connections<H> {
     }
 
     /// The handle, to drain the server and to read its counts.
-    #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }

@@ -1,11 +1,11 @@
 //! A running server, seen from outside.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, IntoFuture, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::handler::{Failure, MemoryUse};
@@ -28,6 +28,23 @@ const LOOKS: u32 = 5;
 const QUEUED: u64 = 250;
 
 /// A handle on a running server; its clones are handles on the same one.
+///
+/// The server serves in the background, handle or not, and ends with the program. A program that does nothing else awaits
+/// the handle: that waits until the server has [gone](Self::gone).
+///
+/// ```
+/// use httpfsm::{Request, ServerConfig};
+/// use httpfsm_transport::memory::MemoryServer;
+///
+/// # let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+/// # httpfsm_transport::block_on(async move {
+/// # let serve = || std::io::Result::Ok(server.handle().begin_drain(None).clone());
+/// // A transport's `serve(listener, config, handler)`.
+/// serve()?.await;
+/// # std::io::Result::Ok(())
+/// # }).expect("it serves");
+/// ```
+#[must_use = "the server ends with the program: await this, `gone()` or `with_graceful_shutdown(signal)`"]
 #[derive(Clone)]
 pub struct ServerHandle {
     shared: Arc<SharedState>,
@@ -84,8 +101,8 @@ impl ServerHandle {
     /// server.run();
     /// assert!(gone.as_mut().poll(&mut cx).is_ready());
     /// ```
-    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
-        Until::new(Arc::clone(&self.shared), SharedState::is_gone)
+    pub fn gone(&self) -> Gone {
+        self.clone().into_future()
     }
 
     /// Begins to drain the server when `signal` resolves, and resolves when it has [gone](Self::gone), whoever told it to
@@ -215,6 +232,34 @@ impl ServerHandle {
 
     pub(crate) fn shared(&self) -> &Arc<SharedState> {
         &self.shared
+    }
+}
+
+/// As [`gone`](ServerHandle::gone).
+impl IntoFuture for ServerHandle {
+    type Output = ();
+    type IntoFuture = Gone;
+
+    fn into_future(self) -> Gone {
+        Gone(Until::new(self.shared, SharedState::is_gone))
+    }
+}
+
+/// The future of a [`ServerHandle`]: the server has [gone](ServerHandle::gone).
+#[must_use = "it does nothing unless it is polled"]
+pub struct Gone(Until<Arc<SharedState>, fn(&SharedState) -> bool>);
+
+impl Future for Gone {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl fmt::Debug for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gone(..)")
     }
 }
 

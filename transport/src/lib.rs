@@ -73,7 +73,7 @@ pub use connections::Connections;
 pub use driver::Driver;
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
-pub use handle::{Listening, ServerHandle};
+pub use handle::{Gone, Listening, ServerHandle};
 pub use incoming::{Incoming, IncomingHandler, IncomingIter, IncomingRequest, IncomingResponse, incoming};
 pub use job::{Inline, Job, NoThread, Spawner, Threads};
 pub use layer::{Layer, LayerError};

@@ -744,7 +744,6 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
     /// assert!(client.is_ended());
     /// assert_eq!(server.handle().stats().closed, 1);
     /// ```
-    #[must_use]
     pub fn handle(&self) -> ServerHandle {
         self.service.handle(Vec::new())
     }

@@ -262,7 +262,6 @@ impl<H: Handler> Service<H> {
     }
 
     /// The handle of the server, which listens at `addresses`.
-    #[must_use]
     pub fn handle(&self, addresses: Vec<Peer>) -> ServerHandle {
         ServerHandle::new(Arc::clone(&self.shared), addresses)
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, IntoFuture, pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -57,4 +57,19 @@ fn dropping_the_future_stops_nothing() {
     client.send(GET);
     server.run();
     assert!(client.take_text().ends_with("fine"));
+}
+
+#[test]
+fn a_handle_is_awaited_until_its_server_is_gone() {
+    let mut server = MemoryServer::new(ServerConfig::default(), handler);
+    let client = server.connect().unwrap();
+    server.run();
+    let handle = server.handle();
+    let mut gone = pin!(handle.clone().into_future());
+    let cx = &mut Context::from_waker(Waker::noop());
+    handle.begin_drain(None);
+    assert!(gone.as_mut().poll(cx).is_pending(), "a client is there");
+    drop(client);
+    server.run();
+    assert!(gone.as_mut().poll(cx).is_ready());
 }

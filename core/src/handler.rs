@@ -103,7 +103,8 @@ pub use urlencoded::PairsError;
     label = "this is no function from a `Request` to a future of a response",
     note = "a handler is an `async fn(Request) -> R` where `R` is an `IntoResponse`, or `sync(function)` of the transport for a \
             function that blocks",
-    note = "a function that takes a state first becomes one with `with_state(state, function)`"
+    note = "a function that takes a state first becomes one with `with_state(state, function)`",
+    note = "a tower service, as axum's `Router`, becomes one with `httpfsm_http::service(..)`"
 )]
 pub trait Handler: Send + Sync + 'static {
     /// What [`call`](Self::call) returns; it may hold the request as long as it runs.
@@ -179,7 +180,7 @@ pub trait Handler: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "a handler returns a future of a response, and `{Self}` is none",
     label = "this function is no handler",
-    note = "a function that blocks becomes a handler with `sync(function)` of the transport"
+    note = "an async function is a handler already; `sync(function)` of the transport is for functions that block"
 )]
 pub trait HandlerFuture: Future {}
 

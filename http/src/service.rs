@@ -57,7 +57,8 @@ use crate::future::ServiceFuture;
 pub fn service<S, B>(service: S) -> ServiceHandler<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<B>, Error: Into<BoxError>, Future: Send>,
-    S: Clone + Send + Sync + 'static,
+    S: Clone + Send + 'static,
+    S: Sync, // A service that is not: `service(Locked::new(..))`.
     B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     ServiceHandler { service, extensions: extensions::with_room() }

@@ -139,6 +139,25 @@ impl TestRequest {
         Self::post(target, content).field("Content-Type", "application/json")
     }
 
+    /// `POST` with content that is a form.
+    ///
+    /// ```
+    /// # use httpfsm::Request;
+    /// # use httpfsm_transport::block_on;
+    /// # use httpfsm_transport::test::{TestRequest, call};
+    /// let handler = |request: Request| async move {
+    ///     match request.field("Content-Type") {
+    ///         Some(b"application/x-www-form-urlencoded") => "a form",
+    ///         _ => "something else",
+    ///     }
+    /// };
+    /// assert_eq!(block_on(call(handler, TestRequest::post_form("/", "name=a+friend&age=7"))).text(), "a form");
+    /// ```
+    #[must_use]
+    pub fn post_form(target: &str, content: impl Into<Bytes>) -> Self {
+        Self::post(target, content).field("Content-Type", "application/x-www-form-urlencoded")
+    }
+
     /// One more field line, sent as it is.
     ///
     /// ```

@@ -43,7 +43,8 @@ impl Request {
             return Err(FormError::MediaType);
         }
         let content = self.body().collect(limit).await.map_err(FormError::Body)?;
-        serde_urlencoded::from_bytes(&content).map_err(|error| FormError::Content(PairsError(error)))
+        serde_urlencoded::from_bytes(&content)
+            .map_err(|error| FormError::Content(PairsError { of: "form", error }))
     }
 }
 
@@ -56,9 +57,12 @@ impl Request {
 /// use httpfsm::handler::FormError;
 ///
 /// // A form is not taken for one without its media type.
-/// let mut request = request("POST /login HTTP/1.1\r\nContent-Length: 8", "name=Ada");
-/// let refused = result_of(request.form::<BTreeMap<String, String>>(1024)).unwrap_err();
+/// let mut login = request("POST /login HTTP/1.1\r\nContent-Length: 8", "name=Ada");
+/// let refused = result_of(login.form::<BTreeMap<String, String>>(1024)).unwrap_err();
 /// assert!(matches!(refused, FormError::MediaType));
+/// let head = "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 8";
+/// let refused = result_of(request(head, "name=Ada").form::<BTreeMap<String, u32>>(1024)).unwrap_err();
+/// assert!(refused.to_string().starts_with("The form is not what is expected here: "));
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]

@@ -38,7 +38,8 @@ use crate::status::Status;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no response",
     label = "this is to become a response",
-    note = "implement `IntoResponse` for it, or make a `Response` of it: `Response::text(..)`, `Response::json(..)`",
+    note = "implement `IntoResponse` for it, or make a response of it: `Json(value)` with the feature `json`, or \
+            `Response::text(..)`, which gets its fields by `.with_field(..)`",
     note = "where it is the error of a `Result`, say which response it is: `.map_err(|error| ..)`"
 )]
 pub trait IntoResponse {
@@ -179,12 +180,12 @@ impl IntoResponse for NoRoom {
     }
 }
 
-/// Where the body of a request failed, whose reader gave this error, what that failure calls for; 503 for a [`NoRoom`]. Else
+/// Where the body of a request failed, or was too large, and this is its error, what that calls for; 503 for a [`NoRoom`]. Else
 /// `500 Internal Server Error`: the subscriber is told what it is, and the peer is not.
 #[cfg(feature = "std")]
 impl IntoResponse for std::io::Error {
     fn into_response(self) -> Response {
-        match self.downcast::<BodyFailure>() {
+        match self.downcast().map(CollectError::Failed).or_else(Self::downcast::<CollectError>) {
             Ok(failure) => failure.into_response(),
             Err(error) if error.get_ref().is_some_and(|source| source.is::<NoRoom>()) => {
                 NoRoom.into_response()

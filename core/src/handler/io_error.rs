@@ -3,6 +3,7 @@
 use std::io;
 
 use super::body::BodyFailure;
+use super::collect::CollectError;
 use super::upgrade::IoFailure;
 
 /// The failure is within the error: [`io::Error::downcast`] takes it out. The kind is `Other`, so that a mistake of the peer
@@ -16,6 +17,32 @@ impl From<BodyFailure> for io::Error {
         };
         let kind = kind.filter(|&kind| kind != io::ErrorKind::Interrupted);
         Self::new(kind.unwrap_or(io::ErrorKind::Other), failure)
+    }
+}
+
+/// A failure as [its own](BodyFailure) error is, and `Other` for a body that is too large, of which [`io::Error::downcast`]
+/// takes the [`CollectError`] out. As a response it is what it was before: 413, or what the failure calls for.
+///
+/// ```
+#[doc = include_str!("../examples/request.txt")]
+/// use std::io;
+///
+/// use httpfsm::handler::IntoResponse;
+///
+/// async fn save(mut request: Request) -> io::Result<()> {
+///     let note = request.body().collect(4).await?;
+///     std::fs::write("/tmp/note", note)
+/// }
+///
+/// let refused = result_of(save(request("PUT /note HTTP/1.1\r\nContent-Length: 5", "hello"))).unwrap_err();
+/// assert_eq!(refused.into_response().status, Status::CONTENT_TOO_LARGE);
+/// ```
+impl From<CollectError> for io::Error {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::Failed(failure) => failure.into(),
+            CollectError::TooLarge { .. } => Self::other(error),
+        }
     }
 }
 

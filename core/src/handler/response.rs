@@ -82,12 +82,12 @@ impl Response {
         Self::typed(b"Content-Type: text/html; charset=utf-8\r\n", text.into())
     }
 
-    /// `200 OK` with `application/json`: the bytes of a serialized value.
+    /// `200 OK` with `application/json`, of text that is JSON already. For a value see [`Json`](crate::handler::Json), with
+    /// the feature `json`.
     ///
     /// ```
     /// use httpfsm::Response;
     ///
-    /// // With the feature `json`, `Json` serializes the value, too.
     /// let response = Response::json(r#"{"degrees": 21}"#);
     /// assert_eq!(response.fields.get("Content-Type"), Some(&b"application/json"[..]));
     /// ```

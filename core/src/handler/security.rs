@@ -1,7 +1,7 @@
 //! What protects a connection.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -24,7 +24,15 @@ use crate::request::RequestRef;
 /// }
 /// # let _ = httpfsm::handler::with_state((), |_, request| whoami(request));
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+///
+/// `Debug` shows names as text:
+///
+/// ```
+/// let mut security = httpfsm::handler::Security::default();
+/// security.alpn = Some(b"http/1.1".to_vec());
+/// assert!(format!("{security:?}").contains("alpn: Some(\"http/1.1\")"));
+/// ```
+#[derive(Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Security {
     /// The protocol and its version: `TLSv1.3`, say.
@@ -41,6 +49,20 @@ pub struct Security {
     pub peer_chain: Vec<Vec<u8>>,
     /// The connection goes on with a session of an earlier one.
     pub resumed: bool,
+}
+
+impl fmt::Debug for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, cipher, alpn, sni, peer_chain, resumed } = self;
+        f.debug_struct("Security")
+            .field("protocol", protocol)
+            .field("cipher", cipher)
+            .field("alpn", &alpn.as_ref().map(|name| name.escape_ascii().to_string()))
+            .field("sni", sni)
+            .field("peer_chain", peer_chain)
+            .field("resumed", resumed)
+            .finish()
+    }
 }
 
 type Serves = dyn Fn(&str) -> bool + Send + Sync;

@@ -47,7 +47,8 @@ impl Request {
     ///
     /// [`PairsError`], which is a 400, where the pairs are no `T`.
     pub fn query_as<T: DeserializeOwned>(&self) -> Result<T, PairsError> {
-        serde_urlencoded::from_str(self.query().unwrap_or_default()).map_err(PairsError)
+        serde_urlencoded::from_str(self.query().unwrap_or_default())
+            .map_err(|error| PairsError { of: "query", error })
     }
 }
 
@@ -61,21 +62,25 @@ impl Request {
 ///
 /// let request = request("GET /list?page=two HTTP/1.1", ());
 /// let refused = request.query_as::<BTreeMap<String, u32>>().unwrap_err();
-/// assert!(refused.to_string().starts_with("The pairs are not what is expected here: "));
+/// assert!(refused.to_string().starts_with("The query is not what is expected here: "));
 /// assert_eq!(refused.into_response().status, Status::BAD_REQUEST);
 /// ```
 #[derive(Debug)]
-pub struct PairsError(pub(super) serde_urlencoded::de::Error);
+pub struct PairsError {
+    /// What has the pairs.
+    pub(super) of: &'static str,
+    pub(super) error: serde_urlencoded::de::Error,
+}
 
 impl fmt::Display for PairsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The pairs are not what is expected here: {}.", self.0)
+        write!(f, "The {} is not what is expected here: {}.", self.of, self.error)
     }
 }
 
 impl core::error::Error for PairsError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        Some(&self.0)
+        Some(&self.error)
     }
 }
 

@@ -7,13 +7,14 @@ use httpfsm_transport::{catch_panic, is_within_blocking};
 
 use crate::pool::{Pool, Work};
 use crate::task::Task;
+use crate::test::TestPool;
 
 struct Here {
     pool: OnceCell<Arc<Pool>>,
     /// This is one of its workers.
     is_worker: Cell<bool>,
-    /// The pool of the server for which it acts at the moment, where it is nobody's own.
-    acts_for: RefCell<Option<Arc<Pool>>>,
+    /// For whom it acts at the moment, where it is nobody's own.
+    acts_for: RefCell<Option<ActsFor>>,
     own: OwnWork,
 }
 
@@ -24,6 +25,23 @@ pub(crate) struct OwnWork {
     /// To run.
     pub(crate) function: Cell<Option<Work>>,
     keeps_woken: Cell<bool>,
+}
+
+/// For whom a thread acts.
+enum ActsFor {
+    /// A server, a request of which it has taken.
+    Server(Arc<Pool>),
+    /// A test.
+    Test(Arc<TestPool>),
+}
+
+impl ActsFor {
+    fn pool(&self) -> Option<Arc<Pool>> {
+        match self {
+            Self::Server(pool) => Some(Arc::clone(pool)),
+            Self::Test(pool) => pool.get(),
+        }
+    }
 }
 
 thread_local! {
@@ -39,13 +57,29 @@ thread_local! {
 
 /// The pool that this thread belongs to, or acts for.
 pub(crate) fn pool() -> Option<Arc<Pool>> {
-    let pool = |here: &Here| here.pool.get().cloned().or_else(|| here.acts_for.borrow().clone());
+    let pool = |here: &Here| here.pool.get().cloned().or_else(|| here.acts_for.borrow().as_ref()?.pool());
     HERE.try_with(pool).ok().flatten()
 }
 
 /// Has this thread act for the pool until it acts for another one.
 pub(crate) fn act_for(pool: &Arc<Pool>) {
-    let _ = HERE.try_with(|here| drop(here.acts_for.replace(Some(Arc::clone(pool)))));
+    drop(replace_acts_for(Some(ActsFor::Server(Arc::clone(pool)))));
+}
+
+/// Has this thread act for the test while `run` runs.
+pub(crate) fn within_test<T>(pool: &Arc<TestPool>, run: impl FnOnce() -> T) -> T {
+    struct End(Option<ActsFor>);
+    impl Drop for End {
+        fn drop(&mut self) {
+            drop(replace_acts_for(self.0.take()));
+        }
+    }
+    let _end = End(replace_acts_for(Some(ActsFor::Test(Arc::clone(pool)))));
+    run()
+}
+
+fn replace_acts_for(with: Option<ActsFor>) -> Option<ActsFor> {
+    HERE.try_with(|here| here.acts_for.replace(with)).ok().flatten()
 }
 
 /// Makes this thread one of the pool, but none of its workers. A thread belongs to one pool as long as it lives.

@@ -54,6 +54,7 @@ mod socket;
 mod spawn;
 mod stream;
 mod task;
+pub mod test;
 mod tunnels;
 mod work_queue;
 mod written;
@@ -64,7 +65,7 @@ pub use httpfsm_transport::{
     BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingIter,
     IncomingRequest, IncomingResponse, Job, Layer, LayerError, Listener, ListenerInfo, NoThread, Preface,
     PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream,
-    block_on, incoming, note_panic, test, written,
+    block_on, incoming, note_panic, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;

@@ -74,6 +74,9 @@ struct Sockets {
 }
 
 impl Pool {
+    /// Threads for upgraded connections, where nothing else is said.
+    pub(crate) const TUNNELS: usize = 4;
+
     pub(crate) fn new(functions: usize, tunnels: usize) -> io::Result<Arc<Self>> {
         let most_functions = functions.max(1);
         Ok(Arc::new(Self {

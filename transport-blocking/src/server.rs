@@ -105,7 +105,7 @@ pub struct Blocking {
 
 impl Default for Blocking {
     fn default() -> Self {
-        Self { workers: 8, tunnels: 4, waiting: None }
+        Self { workers: 8, tunnels: Pool::TUNNELS, waiting: None }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
+use httpfsm_blocking::test::{TestRequest, call};
 use httpfsm_blocking::{
     Blocking, Server, ServerHandle, SpawnError, UpgradedStream, block_on, spawn, sync, tunnel,
 };
@@ -141,6 +142,23 @@ fn the_drain_deadline_ends_tunnels() {
         assert!(matches!(client.read(&mut [0; 1]), Ok(0) | Err(_)));
     }
     assert_eq!(server.stats().n_channels, 0);
+}
+
+#[test]
+fn a_test_of_a_handler_begins_its_work_as_a_server_does() {
+    let request = |path: &str| TestRequest::get(path).field("Connection", "upgrade").field("Upgrade", "echo");
+    for path in ["/task", "/thread"] {
+        let response = block_on(call(sync(application), request(path)));
+        assert_eq!(response.status(), Status::SWITCHING_PROTOCOLS, "{path}: {}", response.text());
+    }
+    // Before the future of a handler there is its call.
+    let handler = |_: Request| {
+        let (sender, receiver) = mpsc::channel();
+        let begun = spawn(async move { sender.send(()).unwrap() });
+        async move { format!("{begun:?} {:?}", receiver.recv_timeout(HANG)) }
+    };
+    assert_eq!(block_on(call(handler, TestRequest::get("/"))).text(), "Ok(()) Ok(())");
+    assert_eq!(spawn(async {}), Err(SpawnError::Elsewhere), "the test is over");
 }
 
 #[test]

@@ -41,7 +41,19 @@ impl Spawner for BlockingPool {
 }
 
 /// Makes a blocking function a handler, which runs on the [`BlockingPool`]. Its request's body is read with
-/// [`BodyReader`](httpfsm_transport::BodyReader).
+/// [`BodyReader`](httpfsm_transport::BodyReader), and what is async is waited for by
+/// [`block_on`](httpfsm_transport::block_on):
+///
+/// ```
+/// use httpfsm::handler::{CollectError, Request};
+/// use httpfsm_async_std::{block_on, sync};
+///
+/// let handler = sync(|mut request: Request| {
+///     let content = block_on(request.body().collect(1024))?;
+///     Ok::<_, CollectError>(format!("{} bytes", content.len()))
+/// });
+/// # drop(handler);
+/// ```
 ///
 /// By default the function is called when the head of its request has come, and a read of the body waits for the peer. So as
 /// many slow uploads as the pool has threads (512, or fewer where the system gives no more) hold all of it, and with it

@@ -47,8 +47,8 @@ pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
     Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo,
     HandedOver, Job, Layer, LayerError, Layered, Listener, ListenerInfo, NoThread, Preface, PrefaceRead,
-    PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream, Wire, note_panic,
-    test, written,
+    PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream, Wire, block_on,
+    note_panic, test, written,
 };
 pub use io::Io;
 pub use server::{Futures, ServerOn, connections};

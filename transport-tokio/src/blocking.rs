@@ -113,7 +113,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Makes a blocking function a handler, which runs on tokio's blocking pool. Its request's body is read with
-/// [`BodyReader`](httpfsm_transport::BodyReader).
+/// [`BodyReader`](httpfsm_transport::BodyReader), and what is async is waited for by
+/// [`block_on`](httpfsm_transport::block_on):
+///
+/// ```
+/// use httpfsm::handler::{CollectError, Request};
+/// use httpfsm_tokio::{block_on, sync};
+///
+/// let handler = sync(|mut request: Request| {
+///     let content = block_on(request.body().collect(1024))?;
+///     Ok::<_, CollectError>(format!("{} bytes", content.len()))
+/// });
+/// # drop(handler);
+/// ```
 ///
 /// By default the function is called when the head of its request has come, and a read of the body waits for the peer.
 /// So as many slow uploads as the pool has threads (512 unless the runtime says otherwise) hold all of it, and with it

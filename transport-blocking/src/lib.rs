@@ -63,9 +63,9 @@ pub use connection::{Connection, ConnectionParts, connection};
 pub use functions::Functions;
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingIter,
-    IncomingRequest, IncomingResponse, Job, Layer, LayerError, Listener, ListenerInfo, NoThread, Preface,
-    PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream,
-    block_on, incoming, note_panic, written,
+    IncomingRequest, IncomingResponse, IntoIncomingIter, Job, Layer, LayerError, Listener, ListenerInfo,
+    NoThread, Preface, PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter,
+    UpgradedStream, block_on, incoming, note_panic, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;

@@ -179,6 +179,39 @@ impl Iterator for IncomingIter<'_> {
     }
 }
 
+/// When the loop ends, those that wait get a 503.
+impl IntoIterator for Incoming {
+    type Item = IncomingRequest;
+    type IntoIter = IntoIncomingIter;
+
+    fn into_iter(self) -> IntoIncomingIter {
+        IntoIncomingIter(self)
+    }
+}
+
+/// The requests of an [`Incoming`] that has become an iterator.
+///
+/// ```
+/// use std::thread;
+///
+/// use httpfsm_transport::test::{TestRequest, call};
+/// use httpfsm_transport::{block_on, incoming};
+///
+/// let (handler, requests) = incoming();
+/// thread::spawn(|| requests.into_iter().for_each(|request| request.respond("Hello, world!")));
+/// assert_eq!(block_on(call(handler, TestRequest::get("/"))).text(), "Hello, world!");
+/// ```
+#[derive(Debug)]
+pub struct IntoIncomingIter(Incoming);
+
+impl Iterator for IntoIncomingIter {
+    type Item = IncomingRequest;
+
+    fn next(&mut self) -> Option<IncomingRequest> {
+        self.0.recv()
+    }
+}
+
 impl Queue {
     fn next_by(&self, deadline: Option<Instant>) -> Option<IncomingRequest> {
         let mut waiting = lock(&self.waiting);

@@ -74,7 +74,9 @@ pub use driver::Driver;
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use handle::{Gone, Listening, ServerHandle};
-pub use incoming::{Incoming, IncomingHandler, IncomingIter, IncomingRequest, IncomingResponse, incoming};
+pub use incoming::{
+    Incoming, IncomingHandler, IncomingIter, IncomingRequest, IncomingResponse, IntoIncomingIter, incoming,
+};
 pub use job::{Inline, Job, NoThread, Spawner, Threads};
 pub use layer::{Layer, LayerError};
 pub use layered::Layered;

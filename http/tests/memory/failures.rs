@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{Ready, pending, ready};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use axum::routing::post;
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use httpfsm::BodyError;
+use httpfsm::handler::BodyFailure;
+use httpfsm::{BodyError, RequestError, Rule};
 use httpfsm_http::{Body, BoxError, service};
 use tower::{Service, service_fn};
 
@@ -156,19 +157,68 @@ fn a_body_that_fails_cuts_the_response_and_is_told_whenever_it_does() {
 /// A chunk size that is none.
 const BROKEN: &str = "zz\r\n";
 
+/// What has become of a body since it was asked last.
+fn poll_frame(body: &mut Body) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, BodyFailure>>> {
+    std::pin::pin!(body.frame()).poll(&mut Context::from_waker(std::task::Waker::noop()))
+}
+
+/// Before the head of the response the machine responds by itself, and drops the service with all that it has.
 #[test]
-fn a_request_body_that_fails_has_the_machine_s_reason() {
-    let reads = service_fn(|request: Request<Body>| async {
-        let failure = request.into_body().collect().await.unwrap_err();
-        let reason = failure.source().and_then(|error| error.downcast_ref::<BodyError>()).copied();
-        assert!(matches!(reason, Some(BodyError::Malformed(_))), "{failure:?}");
-        Err::<Response<Body>, BoxError>(Box::new(Wrapped(failure.into())))
-    });
-    let mut case = Case::new(service(reads));
-    let response = case.send(format!("{CHUNKED}{BROKEN}"));
-    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
-    let told = case.told.take();
-    assert!(told.iter().all(|line| !line.starts_with("handler")), "it is the peer's mistake: {told:?}");
+fn a_request_body_that_fails_behind_the_head_has_the_machine_s_reason() {
+    let no_size = RequestError::new(Rule::ChunkSize, 0);
+    for reason in [BodyError::Malformed(no_size), BodyError::Truncated, BodyError::TimedOut] {
+        let kept = Arc::new(Mutex::new(None));
+        let keeps = Arc::clone(&kept);
+        let responds = move |request: Request<Body>| {
+            *keeps.lock().unwrap() = Some(request.into_body());
+            async { Ok::<_, BoxError>(Response::new(endless())) }
+        };
+        let mut case = Case::new(service(service_fn(responds)));
+        assert!(case.send(CHUNKED).starts_with("HTTP/1.1 200 "));
+        let mut body = kept.lock().unwrap().take().unwrap();
+        assert!(poll_frame(&mut body).is_pending(), "{reason}");
+        case.server.run();
+        match reason {
+            BodyError::Malformed(_) => case.client.send(BROKEN),
+            BodyError::Truncated => case.client.close_write(),
+            _ => _ = case.server.advance(Duration::from_secs(60)),
+        }
+        case.server.run();
+        let frame = poll_frame(&mut body);
+        let Poll::Ready(Some(Err(failure))) = frame else { panic!("{reason} {frame:?}") };
+        assert_eq!(failure.source().and_then(|error| error.downcast_ref()), Some(&reason));
+        let told = case.told.take();
+        assert!(!told.iter().any(|line| line.starts_with("handler")), "it is the peer's mistake: {told:?}");
+    }
+}
+
+/// A body of which nothing more comes.
+fn endless() -> AxumBody {
+    AxumBody::from_stream(futures_lite::stream::pending::<Result<&str, BoxError>>())
+}
+
+#[test]
+fn the_status_of_a_failure_of_a_body_is_found_in_the_error_of_a_service() {
+    let malformed = |rule| BodyError::Malformed(RequestError::new(rule, 0));
+    for (error, status) in [
+        (BodyError::Truncated, 400),
+        (malformed(Rule::ChunkSize), 400),
+        (BodyError::TimedOut, 408),
+        (malformed(Rule::BodyTooLarge), 413),
+        (malformed(Rule::TrailerTooLarge), 431),
+        (BodyError::Closed, 503),
+        (BodyError::NotContinued, 500),
+        (BodyError::ResponseComplete, 500),
+    ] {
+        let fails = move |_: Request<Body>| async move {
+            let failure = BodyFailure::from(error);
+            Err::<Response<Body>, BoxError>(Box::new(Wrapped(Box::new(Wrapped(failure.into())))))
+        };
+        let mut case = Case::new(service(service_fn(fails)));
+        let response = case.ask("GET", "/");
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{error}: {response}");
+        assert_eq!(case.told.take(), [""; 0], "{error}");
+    }
 }
 
 #[test]
@@ -247,7 +297,7 @@ fn a_peer_that_goes_away_drops_the_future_and_the_body_it_holds() {
 
 #[test]
 fn a_body_outlives_its_response_and_then_says_why_it_ends() {
-    let kept = Arc::new(std::sync::Mutex::new(None));
+    let kept = Arc::new(Mutex::new(None));
     let keeps = Arc::clone(&kept);
     let keep = move |request: Request<Body>| {
         *keeps.lock().unwrap() = Some(request.into_body());
@@ -258,7 +308,7 @@ fn a_body_outlives_its_response_and_then_says_why_it_ends() {
     assert!(response.ends_with("kept"));
     let mut body = kept.lock().unwrap().take().unwrap();
     assert!(!body.is_end_stream());
-    let frame = std::pin::pin!(body.frame()).poll(&mut Context::from_waker(std::task::Waker::noop()));
+    let frame = poll_frame(&mut body);
     let Poll::Ready(Some(Err(failure))) = frame else { panic!("{frame:?}") };
     assert_eq!(failure.source().and_then(|error| error.downcast_ref()), Some(&BodyError::ResponseComplete));
 }

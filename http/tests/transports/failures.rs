@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -72,13 +73,36 @@ fn a_response_that_fails_is_cut() {
     });
 }
 
+/// The machine's own response, whatever the service waits for.
 #[test]
 fn a_request_that_fails_is_its_client_s_fault() {
-    on_each(&streamed(), &app(&Alive::default()), |server| {
-        let head = "POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let response = server.send(format!("{head}zz\r\n"));
-        assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
-    });
+    for mut config in [ServerConfig::default(), streamed()] {
+        config.channel.max_request_body_size = 100;
+        config.channel.max_trailer_size = 100;
+        let chunk = format!("65\r\n{}\r\n0\r\n\r\n", "x".repeat(101));
+        let trailers = format!("0\r\nX: {}\r\n\r\n", "x".repeat(100));
+        on_each(&config, &app(&Alive::default()), |server| {
+            let head = "POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+            for (content, status) in [("zz\r\n", 400), (&chunk, 413), (&trailers, 431)] {
+                let response = server.send(format!("{head}{content}"));
+                let expected = format!("HTTP/1.1 {status} ");
+                assert!(response.starts_with(&expected), "{:?}, {status}: {response}", server.on);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_body_that_stops_is_responded_to_in_time() {
+    for mut config in [ServerConfig::default(), streamed()] {
+        config.channel.body_timeout = Some(Duration::from_millis(50));
+        on_each(&config, &app(&Alive::default()), |server| {
+            for framing in ["Content-Length: 5\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n2\r\n"] {
+                let response = server.send(format!("POST /length HTTP/1.1\r\nHost: a\r\n{framing}he"));
+                assert!(response.starts_with("HTTP/1.1 408 "), "{:?}: {response}", server.on);
+            }
+        });
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use httpfsm::{Bodies, ServerConfig};
-use httpfsm_http::service;
+use httpfsm::{Bodies, Handler, ServerConfig};
+use httpfsm_http::{ServiceHandler, service};
 use httpfsm_transport::{ServerHandle, block_on};
 use tokio::runtime::Runtime;
 
@@ -16,6 +16,7 @@ mod events;
 mod failures;
 mod layers;
 mod lives;
+mod locked;
 mod router;
 mod streams;
 mod websocket;
@@ -44,10 +45,13 @@ struct Running {
 
 impl Running {
     /// Elsewhere than on tokio nothing of tokio is there, unless the service runs `in_tokio`.
-    fn start(on: On, config: ServerConfig, app: Router, in_tokio: bool) -> Self {
+    fn start<S>(on: On, config: ServerConfig, handler: ServiceHandler<S>, in_tokio: bool) -> Self
+    where
+        ServiceHandler<S>: Handler + Clone,
+    {
         let runtime = (in_tokio || on == On::Tokio).then(|| Runtime::new().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, handler) = (listener.local_addr().unwrap(), service(app));
+        let address = listener.local_addr().unwrap();
         let inside = runtime.as_ref().map(|runtime| handler.clone().in_tokio(runtime.handle().clone()));
         let handle = match (on, inside) {
             (On::Tokio, _) => {
@@ -139,15 +143,22 @@ fn abrupt() -> ServerConfig {
 
 /// Has a test run on each transport, without a runtime of tokio but on tokio.
 fn on_each(config: &ServerConfig, app: &Router, test: impl Fn(&Running)) {
+    on_each_service(config, &service(app.clone()), test);
+}
+
+fn on_each_service<S>(config: &ServerConfig, handler: &ServiceHandler<S>, test: impl Fn(&Running))
+where
+    ServiceHandler<S>: Handler + Clone,
+{
     for on in ALL {
-        test(&Running::start(on, config.clone(), app.clone(), false));
+        test(&Running::start(on, config.clone(), handler.clone(), false));
     }
 }
 
 /// The same, with a runtime of tokio that is entered.
 fn on_each_in_tokio(config: &ServerConfig, app: &Router, test: impl Fn(&Running)) {
     for on in ALL {
-        test(&Running::start(on, config.clone(), app.clone(), true));
+        test(&Running::start(on, config.clone(), service(app.clone()), true));
     }
 }
 

@@ -19,6 +19,7 @@ mod lives;
 mod locked;
 mod router;
 mod streams;
+mod trace;
 mod websocket;
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.

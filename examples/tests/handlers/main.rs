@@ -3,6 +3,7 @@
 mod diagnostics;
 mod hostile;
 mod multipart;
+mod sockets;
 mod todo;
 
 use std::io;

@@ -26,6 +26,26 @@ fn a_date_is_visible_at_each_byte() {
     }
 }
 
+/// The year has four digits in the format, so its dates end.
+#[cfg(feature = "std")]
+#[test]
+fn a_date_is_that_of_a_second_and_at_the_latest_the_last_one() {
+    const LAST: u64 = 253_402_300_799;
+    for (seconds, date) in [
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+        (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
+        (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        (LAST - 1, "Fri, 31 Dec 9999 23:59:58 GMT"),
+        (LAST, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (LAST + 1, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        assert_eq!(Date::from_unix(seconds).as_bytes(), date.as_bytes(), "{seconds}");
+    }
+    assert_eq!(Date::from_unix(0), Date::EPOCH);
+}
+
 #[test]
 fn time_between_moments_is_never_negative() {
     let (early, late) = (Moment::from_millis(3), Moment::from_millis(10));

@@ -375,3 +375,9 @@ async fn a_websocket_passes() {
     }
     upstream.await.unwrap();
 }
+
+#[test]
+fn the_program_is_short() {
+    let lines = include_str!("../src/main.rs").lines().count();
+    assert!(lines <= 120, "{lines} lines");
+}

@@ -84,3 +84,9 @@ fn a_list_is_made_read_changed_and_emptied() {
         assert_eq!(json("GET /todos", ""), told("200", "{}"));
     }
 }
+
+#[test]
+fn the_program_is_short() {
+    let lines = include_str!("../../todo/main.rs").lines().count();
+    assert!(lines <= 100, "{lines} lines");
+}

@@ -26,7 +26,9 @@
 use core::future::Future;
 
 mod body;
+mod channel_name;
 mod collect;
+mod connection_info;
 mod control;
 #[cfg(feature = "cookies")]
 mod cookies;
@@ -54,8 +56,10 @@ mod upgrade;
 mod urlencoded;
 
 pub use body::{Body, BodyFailure, Frame, Source, SourceFn};
+pub use channel_name::ChannelName;
 pub use collect::CollectError;
-pub use control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiter};
+pub use connection_info::{ConnectionInfo, OwnEnd};
+pub use control::{Control, Disconnected, KeptPlace, PeerEnded, Waiter};
 pub use extensions::Extensions;
 #[cfg(feature = "form")]
 pub use form::FormError;

@@ -153,7 +153,7 @@ pub trait Connected: Clone + Send + Sync + 'static {
     /// use httpfsm_http::connect_info::Connected;
     ///
     /// let local = Peer::Unix(Some("/run/web.sock".into()));
-    /// let connection = Arc::new(ConnectionInfo::new(Peer::Unix(None), local, "http", "1".to_owned()));
+    /// let connection = Arc::new(ConnectionInfo::new(Peer::Unix(None), local, "http", "1".into()));
     /// assert_eq!(SocketAddr::connect_info(&connection), None, "the peer of a Unix socket has no such address");
     /// assert_eq!(Peer::connect_info(&connection), Some(Peer::Unix(None)));
     /// ```

@@ -274,7 +274,7 @@ impl RecorderState {
             Which::All => (true, false),
             Which::OneIn(n) => (*n > 0 && self.opened.fetch_add(1, Ordering::Relaxed) % n == 0, false),
             Which::NextFrom(ip) => (channel.info.peername.ip() == Some(ip.to_canonical()), true),
-            Which::Named(name) => (channel.info.channel == *name, true),
+            Which::Named(name) => (channel.info.channel == name.as_str(), true),
         };
         if !wanted {
             return false;

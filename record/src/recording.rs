@@ -84,7 +84,7 @@ const LAST: usize = 64;
 /// }
 ///
 /// let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-/// let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "example".to_owned());
+/// let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "example".into());
 /// let facts = Facts::default();
 /// let recording = Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());
 /// let mut recorded = Recorded { channel: Channel::new(compiled, facts), recording };
@@ -142,7 +142,7 @@ impl Recording {
         let head = FirstLine {
             httpfsm: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            channel: opened.info.channel.clone(),
+            channel: opened.info.channel.to_string(),
             peername: opened.info.peername.to_string(),
             sockname: opened.info.sockname.to_string(),
             masked: names.as_slice().to_vec(),

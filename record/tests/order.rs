@@ -25,7 +25,7 @@ enum Call {
 /// A channel of two requests, whose driver leaves out one call for the second; what it recorded.
 fn recorded(left_out: Option<Call>) -> Vec<u8> {
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "example".to_owned());
+    let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "example".into());
     let facts = Facts::default();
     let mut tape = Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());
     let mut channel = Channel::new(compiled, facts);

@@ -315,7 +315,7 @@ impl Drop for PartLog {
 impl Record {
     fn tell(&self, connection: &ConnectionInfo, line: String) {
         let mut state = self.state();
-        let number = state.numbers.get(&connection.channel).copied();
+        let number = state.numbers.get(connection.channel.as_str()).copied();
         if let Some(channel) = number.and_then(|number| state.channels.get_mut(number)) {
             channel.top.push(if channel.closed { format!("{line}, after the end") } else { line });
         }
@@ -330,7 +330,7 @@ impl Subscriber for Record {
     fn opened(&self, connection: &ConnectionInfo) {
         let mut state = self.state();
         let number = state.channels.len();
-        state.numbers.insert(connection.channel.clone(), number);
+        state.numbers.insert(connection.channel.to_string(), number);
         state.channels.push(ChannelRecord {
             top: vec![format!("opened {}", connection.channel)],
             peer: Some(connection.peername.clone()),
@@ -379,7 +379,7 @@ impl Subscriber for Record {
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
         self.tell(connection, format!("closed: {reason}"));
         let mut state = self.state();
-        let number = state.numbers.get(&connection.channel).copied();
+        let number = state.numbers.get(connection.channel.as_str()).copied();
         if let Some(channel) = number.and_then(|number| state.channels.get_mut(number)) {
             channel.closed = true;
         }

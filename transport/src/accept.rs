@@ -196,7 +196,7 @@ pub fn accept<A: Accept, H: Handler>(
     let mut open = OpenListener { listener, listening: handle.listening() };
     async move {
         let (mut backoff, mut turns, mut draining) = (Backoff::default(), 0, handle.draining());
-        let mut waited = 0;
+        let (mut waited, mut own_end) = (0, None);
         loop {
             let listener = &mut open.listener;
             let mut next = |cx: &mut Context<'_>| {
@@ -215,7 +215,7 @@ pub fn accept<A: Accept, H: Handler>(
                 None => break,
                 Some(Ok(accepted)) => {
                     let admitted = open.listening.admit(accepted.arrival(), &mut waited).await;
-                    let opened = service.open(accepted, admitted);
+                    let opened = service.open(accepted, admitted, &mut own_end);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
                 Some(Err(error)) => Err(error),
@@ -246,7 +246,7 @@ pub fn accept<A: Accept, H: Handler>(
             let served = match accepted.await {
                 Ok(accepted) => {
                     let admitted = open.listening.admit(accepted.arrival(), &mut waited).await;
-                    let opened = service.open(accepted, admitted);
+                    let opened = service.open(accepted, admitted, &mut own_end);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

@@ -6,7 +6,7 @@ use std::task::Context;
 
 use httpfsm::channel::CompiledConfig;
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{ConnectionInfo, Handler, MemoryUse, Subscriber};
+use httpfsm::handler::{ConnectionInfo, Handler, MemoryUse, OwnEnd, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, NotAdmitted};
 
@@ -163,14 +163,16 @@ impl<H: Handler> Service<H> {
         accepted: Accepted<W>,
     ) -> Result<Driver<H, W>, NotAdmitted> {
         let admitted = self.shared.admit(accepted.arrival());
-        self.open(accepted, admitted)
+        self.open(accepted, admitted, &mut None)
     }
 
-    /// The driver of a connection for which the machine has given its verdict.
+    /// The driver of a connection for which the machine has given its verdict. `own_end` is that of the connection before:
+    /// where this one has the same, they share it.
     pub(crate) fn open<W: Wire>(
         self: &Arc<Self>,
         accepted: Accepted<W>,
         admitted: Result<(ChannelId, String), NotAdmitted>,
+        own_end: &mut Option<Arc<OwnEnd>>,
     ) -> Result<Driver<H, W>, NotAdmitted> {
         let Accepted { wire, peername, sockname, listener } = accepted;
         let (id, channel) = admitted.inspect_err(|reason| {
@@ -180,7 +182,12 @@ impl<H: Handler> Service<H> {
         let scheme = listener.scheme.as_ref().unwrap_or(&self.compiled.config().url_scheme).clone();
         let mut extensions = listener.extensions.clone();
         wire.extend(&mut extensions);
-        let info = ConnectionInfo::new(peername, sockname, scheme, channel).with_extensions(extensions);
+        let info = ConnectionInfo::new(peername, sockname, scheme, channel.into());
+        let mut info = info.with_extensions(extensions);
+        match own_end {
+            Some(before) if *before == info.own_end => info.own_end = Arc::clone(before),
+            _ => *own_end = Some(Arc::clone(&info.own_end)),
+        }
         let (service, info) = (Arc::clone(self), Arc::new(info));
         Ok(match listener.before.is_some() {
             true => Driver::unopened(service, wire, info, slot, listener),

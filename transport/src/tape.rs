@@ -157,7 +157,7 @@ pub struct Opened<'a> {
 /// #
 /// # impl Recorder for All {
 /// #     fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>> {
-/// #         Some(Box::new(Counter { name: channel.info.channel.clone(), bytes: 0 }))
+/// #         Some(Box::new(Counter { name: channel.info.channel.to_string(), bytes: 0 }))
 /// #     }
 /// # }
 /// # let handler = |_: Request| async { "Hello, world!" };

@@ -254,7 +254,7 @@ mod tests {
             .unwrap_or_else(|why| panic!("{why}"));
         let slot = ChannelSlot::new(Arc::clone(&shared), id);
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-        let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
+        let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel.into()));
         let (near, far) = pair(100);
         (near, Tunnel::new(far, Arc::clone(&shared), slot, ChannelStats::default(), info), shared)
     }
@@ -322,7 +322,7 @@ mod tests {
             .admit(Accepted::new((), Peer::Unix(None), Peer::Unix(None)).arrival())
             .unwrap_or_else(|why| panic!("{why}"));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-        let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
+        let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel.into()));
         let slot = ChannelSlot::new(Arc::clone(&shared), id);
         let wire = Amid(Arc::clone(&shared), panics);
         (Tunnel::new(wire, Arc::clone(&shared), slot, ChannelStats::default(), info), shared)

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::{ConnectionInfo, Failure, Handler, Request, Subscriber};
+use httpfsm::handler::{ConnectionInfo, Failure, Handler, OwnEnd, Request, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryWire, pair};
 use httpfsm_transport::{Accept, Accepted, Clock, Held, Inline, Service, Wire, accept};
@@ -99,6 +99,49 @@ fn a_connection_that_is_lost_before_it_is_accepted_delays_no_other() {
     let mut listening = bench.listen([aborted(), Ok(()), aborted(), Ok(())]);
     assert!(poll(&mut listening).is_pending());
     assert_eq!(bench.counts(), (5, 2));
+}
+
+/// Accepts connections at two addresses in turn, and has two of each.
+struct Addresses(Vec<MemoryWire>);
+
+impl Accept for Addresses {
+    type Wire = MemoryWire;
+
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryWire>>> {
+        let at = self.0.len() / 2;
+        if at == 2 {
+            return Poll::Pending;
+        }
+        let (near, far) = pair(1000);
+        self.0.push(near);
+        let sockname = Peer::Ip(([192, 0, 2, 1], [80, 81][at]).into());
+        Poll::Ready(Ok(Accepted::new(far, Peer::Unix(None), sockname)))
+    }
+}
+
+/// Hears what connections have as their own end.
+#[derive(Clone, Default)]
+struct OwnEnds(Arc<Mutex<Vec<Arc<OwnEnd>>>>);
+
+impl Subscriber for OwnEnds {
+    fn opened(&self, connection: &ConnectionInfo) {
+        self.0.lock().unwrap().push(Arc::clone(&connection.own_end));
+    }
+}
+
+#[test]
+fn connections_of_one_listener_share_what_is_the_same_for_all() {
+    let (ends, handler) = (OwnEnds::default(), |_: Request| async { "fine" });
+    let subscriber = Some(Arc::new(ends.clone()) as Arc<dyn Subscriber>);
+    let service =
+        Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), subscriber, handler);
+    let handle = service.handle(Vec::new());
+    let run = |mut driver| assert!(poll(&mut driver).is_pending());
+    assert!(poll(&mut Box::pin(accept(Addresses(Vec::new()), service, handle, run))).is_pending());
+    let ends = ends.0.lock().unwrap();
+    let [first, second, third, fourth] = &ends[..] else { panic!("{ends:?}") };
+    assert!(Arc::ptr_eq(first, second) && Arc::ptr_eq(third, fourth));
+    assert_eq!([first, third].map(|end| end.sockname.port()), [Some(80), Some(81)]);
 }
 
 /// Hears why nothing can be accepted.

@@ -1,89 +1,15 @@
-//! The connection behind a request: what it is, what can be asked of it, what it may report.
+//! What can be asked of the connection behind a request, and what it may report.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use super::extensions::Extensions;
 use super::memory::MemoryHandle;
 use super::upgrade::{UpgradeError, Upgraded};
 use crate::fields::Fields;
-use crate::peer::Peer;
 use crate::status::Status;
-
-/// The facts about a connection, shared by all its requests.
-///
-/// ```
-/// use httpfsm::Request;
-///
-/// async fn whoami(request: Request) -> String {
-///     let connection = request.connection();
-///     format!("{} by {} on {}\n", connection.peername, connection.scheme, connection.channel)
-/// }
-/// # let _ = httpfsm::handler::with_state((), |_, request| whoami(request));
-/// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct ConnectionInfo {
-    /// The other end.
-    pub peername: Peer,
-    /// This end.
-    pub sockname: Peer,
-    /// `http`, or `https` behind TLS: the layer's, the listener's, or the parameter `url_scheme`.
-    pub scheme: Cow<'static, str>,
-    /// The channel's name (`server.clisrv_17`), never used twice by one server.
-    pub channel: String,
-    /// What the listener, the wire, a preface and a layer know beside.
-    pub extensions: Extensions,
-}
-
-impl ConnectionInfo {
-    /// The facts about a connection, for transports.
-    ///
-    /// ```
-    /// use httpfsm::Peer;
-    /// use httpfsm::handler::ConnectionInfo;
-    ///
-    /// # let address = "192.0.2.1:5000".parse().unwrap();
-    /// // As a transport does when it has accepted a connection from `address`.
-    /// let sockname = Peer::Unix(Some("/run/web.sock".into()));
-    /// let connection = ConnectionInfo::new(Peer::Ip(address), sockname, "http", "server.clisrv_17".into());
-    /// assert_eq!(connection.sockname.to_string(), "unix:/run/web.sock");
-    /// ```
-    #[must_use]
-    pub fn new(
-        peername: Peer,
-        sockname: Peer,
-        scheme: impl Into<Cow<'static, str>>,
-        channel: String,
-    ) -> Self {
-        let extensions = Extensions::default();
-        Self { peername, sockname, scheme: scheme.into(), channel, extensions }
-    }
-
-    /// The same with these extensions.
-    ///
-    /// ```
-    /// use httpfsm::Peer;
-    /// use httpfsm::handler::{ConnectionInfo, Extensions, Security};
-    ///
-    /// let mut extensions = Extensions::default();
-    /// extensions.insert(Security::default());
-    /// let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-    /// let connection = ConnectionInfo::new(peername, sockname, "https", "server.clisrv_17".into());
-    /// let connection = connection.with_extensions(extensions);
-    /// assert!(connection.extensions.get::<Security>().is_some());
-    /// ```
-    #[must_use]
-    pub fn with_extensions(mut self, extensions: Extensions) -> Self {
-        self.extensions = extensions;
-        self
-    }
-}
 
 /// What a request can ask of its connection; implemented by transports.
 ///

@@ -5,7 +5,8 @@ use core::fmt;
 use core::mem;
 
 use super::body::Body;
-use super::control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiting};
+use super::connection_info::ConnectionInfo;
+use super::control::{Control, Disconnected, KeptPlace, PeerEnded, Waiting};
 use super::memory::MemoryHandle;
 use super::security::Security;
 use super::upgrade::UpgradeFuture;

@@ -3,7 +3,7 @@
 use alloc::format;
 use core::fmt;
 
-use super::control::ConnectionInfo;
+use super::connection_info::ConnectionInfo;
 use super::memory::MemoryUse;
 use crate::error::{BodyError, CloseReason, RequestError};
 use crate::fields::InvalidField;

@@ -207,9 +207,7 @@ impl Registry {
         self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
         self.channels.insert(id);
         self.count_for(id, host);
-        let mut name = format!("{}.clisrv_{id}", self.name);
-        // It is kept as long as the channel is open.
-        name.shrink_to_fit();
+        let name = format!("{}.clisrv_{id}", self.name);
         let (peername, sockname) = (peername.clone(), sockname.clone());
         self.outputs.push_back(ServerOutput::HttpChannel { id, name, peername, sockname });
     }

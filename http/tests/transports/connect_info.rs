@@ -22,7 +22,7 @@ struct Channel(String);
 
 impl Connected for Channel {
     fn connect_info(connection: &Arc<ConnectionInfo>) -> Option<Self> {
-        Some(Self(connection.channel.clone()))
+        Some(Self(connection.channel.to_string()))
     }
 }
 

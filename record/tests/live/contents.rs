@@ -79,7 +79,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
     let config = ChannelConfig { connection_age: Some(Duration::from_secs(10)), ..ChannelConfig::default() };
     let compiled = Arc::new(CompiledConfig::new(&config));
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-    let info = ConnectionInfo::new(peername, sockname, "http", "mine".to_owned());
+    let info = ConnectionInfo::new(peername, sockname, "http", "mine".into());
     let recorded = |age_jitter| {
         let facts = Facts::default().with_age_jitter(age_jitter);
         let mut channel = Channel::new(Arc::clone(&compiled), facts);
@@ -112,7 +112,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
 #[test]
 fn the_rule_by_which_a_connection_is_refused_is_recorded() {
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "mine".to_owned());
+    let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "mine".into());
     for &rule in Rule::ALL {
         let facts = Facts::default().with_refusal(Some(rule));
         let mut channel = Channel::new(Arc::clone(&compiled), facts);
@@ -187,7 +187,7 @@ fn a_connection_that_is_pulled_event_by_event_is_recorded_too() {
     recorder.record(Which::All);
     let (compiled, facts) = (Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-    let info = ConnectionInfo::new(peername, sockname, "http", "mine".to_owned());
+    let info = ConnectionInfo::new(peername, sockname, "http", "mine".into());
     let tape = recorder.open(&Opened { info: &info, compiled: &compiled, facts }).unwrap();
 
     let (mut near, far) = pair(2_000);

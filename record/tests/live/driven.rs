@@ -30,7 +30,7 @@ struct Driven {
 impl Driven {
     fn new(config: &ChannelConfig, options: &Options) -> Self {
         let (compiled, facts) = (Arc::new(CompiledConfig::new(config)), Facts::default());
-        let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "mine".to_owned());
+        let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "mine".into());
         let recording = Recording::new(&Opened { info: &info, compiled: &compiled, facts }, options);
         Self { channel: Channel::new(compiled, facts), recording, at: 1, refused: 0 }
     }

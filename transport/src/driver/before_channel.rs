@@ -51,9 +51,9 @@ impl BeforeChannel {
     /// The facts of the connection, as they are from here on.
     pub(super) fn info(&mut self, accepted: &ConnectionInfo) -> ConnectionInfo {
         let mut info = accepted.clone();
-        info.peername = self.peername.take().unwrap_or(info.peername);
-        info.sockname = self.sockname.take().unwrap_or(info.sockname);
-        info.scheme = self.scheme.take().unwrap_or(info.scheme);
+        self.peername.take().into_iter().for_each(|peername| info.peername = peername);
+        self.sockname.take().into_iter().for_each(|sockname| info.sockname = sockname);
+        self.scheme.take().into_iter().for_each(|scheme| info.scheme = scheme);
         info.extensions.extend(&self.extensions);
         info
     }

@@ -29,7 +29,7 @@ impl Recorded {
     pub(super) fn with(name: &str, tape: impl FnOnce(&Opened<'_>) -> Box<dyn Tape>) -> Self {
         let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-        let info = ConnectionInfo::new(peername, sockname, "http", name.to_owned());
+        let info = ConnectionInfo::new(peername, sockname, "http", name.into());
         let facts = Facts::default();
         let tape = tape(&Opened { info: &info, compiled: &compiled, facts });
         Self { channel: Channel::new(Arc::clone(&compiled), facts), tape, at: 0 }

@@ -77,6 +77,13 @@ impl ChannelId {
     }
 }
 
+/// The channel of a number that [`get`](ChannelId::get) has told.
+impl From<NonZero<u64>> for ChannelId {
+    fn from(number: NonZero<u64>) -> Self {
+        Self(number)
+    }
+}
+
 impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

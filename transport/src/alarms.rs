@@ -4,7 +4,8 @@
 //! to wake earlier than it stands; a deadline that moves later is found out when the old one comes. So a busy
 //! keep-alive connection touches this structure once in a deadline, not once in a request.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 
@@ -33,7 +34,7 @@ pub(crate) struct Alarms {
 /// has another reference, or the entry is passed on.
 #[derive(Debug, Default)]
 struct AlarmTable {
-    entries: BTreeMap<(u64, u64), Arc<Registration>>,
+    entries: BTreeSet<Entry>,
     /// When the sweeper looks next, and how to tell it to look earlier.
     planned: u64,
     sweeper: Option<Waker>,
@@ -46,12 +47,45 @@ struct AlarmTable {
     armed: u64,
 }
 
+/// A registration, at its time. The order is that of the times, and of the keys where those are the same.
+#[derive(Debug)]
+struct Entry {
+    at: u64,
+    registration: Arc<Registration>,
+}
+
+impl Entry {
+    fn place(&self) -> (u64, u64) {
+        (self.at, self.registration.key)
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Entry {}
+
 impl Alarms {
-    /// Moves the entry of `key` from `old` to `at`, or makes it. A key has the same `registration` each time.
-    pub(crate) fn arm(&self, key: u64, old: u64, at: u64, registration: &Arc<Registration>) {
+    /// Moves the entry of a registration from `old` to `at`, or makes it.
+    pub(crate) fn arm(&self, registration: &Arc<Registration>, old: u64, at: u64) {
         let mut table = lock(&self.table);
-        let entry = table.remove(key, old).unwrap_or_else(|| Arc::clone(registration));
-        table.entries.insert((at, key), entry);
+        table.remove(registration, old);
+        table.entries.insert(Entry { at, registration: Arc::clone(registration) });
         #[cfg(test)]
         {
             table.armed += 1;
@@ -97,10 +131,9 @@ impl Alarms {
         true
     }
 
-    /// Forgets the entry of `key`, which stood at `old`.
-    pub(crate) fn disarm(&self, key: u64, old: u64) {
-        let registration = lock(&self.table).remove(key, old);
-        panics::discard(registration);
+    /// Forgets the entry of a registration, which stood at `old`.
+    pub(crate) fn disarm(&self, registration: &Arc<Registration>, old: u64) {
+        lock(&self.table).remove(registration, old);
     }
 
     /// Who is due at `now` and is to be woken, and when the next is; the entries stay, so that a drain finds them.
@@ -108,16 +141,12 @@ impl Alarms {
     pub(crate) fn due(&self, now: u64, cx: &Context<'_>) -> (Vec<Arc<Registration>>, u64) {
         let mut due = Vec::new();
         let mut table = self.lock_for(cx);
-        while let Some(entry) = table.entries.first_entry() {
-            let (at, key) = *entry.key();
-            if at > now || at == NEVER {
-                break;
-            }
-            let registration = entry.remove();
+        while table.next() <= now.min(NEVER - 1) {
+            let Some(Entry { registration, .. }) = table.entries.pop_first() else { break };
             due.push(Arc::clone(&registration));
-            table.entries.insert((NEVER, key), registration);
+            table.entries.insert(Entry { at: NEVER, registration });
         }
-        table.planned = table.entries.first_key_value().map_or(NEVER, |((at, _), _)| *at);
+        table.planned = table.next();
         let planned = table.planned;
         drop(table);
         (due, planned)
@@ -138,7 +167,7 @@ impl Alarms {
 
     /// Every connection, to be woken.
     pub(crate) fn all(&self) -> Vec<Arc<Registration>> {
-        lock(&self.table).entries.values().cloned().collect()
+        lock(&self.table).entries.iter().map(|entry| Arc::clone(&entry.registration)).collect()
     }
 
     /// Has the sweeper look again.
@@ -156,13 +185,22 @@ impl Alarms {
 }
 
 impl AlarmTable {
-    fn remove(&mut self, key: u64, old: u64) -> Option<Arc<Registration>> {
+    fn remove(&mut self, registration: &Arc<Registration>, old: u64) {
         // A sweep may have moved it to the end.
-        self.entries.remove(&(old, key)).or_else(|| self.entries.remove(&(NEVER, key)))
+        for at in [old, NEVER] {
+            if self.entries.remove(&Entry { at, registration: Arc::clone(registration) }) {
+                return;
+            }
+        }
+    }
+
+    /// When the next one is due.
+    fn next(&self) -> u64 {
+        self.entries.first().map_or(NEVER, |entry| entry.at)
     }
 
     fn search(&mut self, now: u64) {
-        let idle = self.entries.values().filter_map(|registration| {
+        let idle = self.entries.iter().filter_map(|Entry { registration, .. }| {
             let since = registration.idle_since();
             (since != NEVER).then_some((since, registration))
         });
@@ -206,8 +244,8 @@ mod tests {
         }
     }
 
-    fn registration(waker: &Waker) -> Arc<Registration> {
-        let registration = Registration::new(None);
+    fn registration(key: u64, waker: &Waker) -> Arc<Registration> {
+        let registration = Registration::new(key);
         registration.set_waker(waker);
         registration
     }
@@ -223,9 +261,9 @@ mod tests {
     fn a_due_entry_wakes_once_and_stays() {
         let (alarms, count) = (Alarms::default(), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
-        let registrations = [registration(&waker), registration(&waker)];
-        alarms.arm(1, NEVER, 50, &registrations[0]);
-        alarms.arm(2, NEVER, 80, &registrations[1]);
+        let registrations = [registration(1, &waker), registration(2, &waker)];
+        alarms.arm(&registrations[0], NEVER, 50);
+        alarms.arm(&registrations[1], NEVER, 80);
         assert_eq!(sweep(&alarms, 49), 50);
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
         assert_eq!(sweep(&alarms, 50), 80);
@@ -233,8 +271,8 @@ mod tests {
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         alarms.all().iter().for_each(|registration| registration.wake());
         assert_eq!(count.0.load(Ordering::SeqCst), 3);
-        alarms.disarm(1, 50);
-        alarms.disarm(2, 80);
+        alarms.disarm(&registrations[0], 50);
+        alarms.disarm(&registrations[1], 80);
         assert_eq!(sweep(&alarms, 1000), NEVER);
         assert_eq!(alarms.len(), 0);
     }
@@ -252,20 +290,20 @@ mod tests {
 
         // The search for idle connections has the last reference to a registration.
         let (waker, counted) = foreign();
-        let idle = registration(&waker);
+        let idle = registration(1, &waker);
         drop(waker);
         idle.set_idle_since(5);
-        alarms.arm(1, NEVER, 50, &idle);
+        alarms.arm(&idle, NEVER, 50);
         let (waker, others) = foreign();
-        let longer = registration(&waker);
+        let longer = registration(2, &waker);
         drop(waker);
         longer.set_idle_since(1);
-        alarms.arm(2, NEVER, 50, &longer);
+        alarms.arm(&longer, NEVER, 50);
         assert!(alarms.evict(10) && longer.is_evicted());
         assert_eq!(ran(&others), 1, "woken");
         idle.set_idle_since(NEVER);
-        alarms.disarm(1, 50);
-        alarms.disarm(2, 50);
+        alarms.disarm(&idle, 50);
+        alarms.disarm(&longer, 50);
         panics::discard(longer);
         drop(idle);
         assert_eq!((ran(&counted), ran(&others)), (0, 2), "the search holds one of them");
@@ -283,17 +321,17 @@ mod tests {
         alarms.due(0, &Context::from_waker(&waker));
         drop(waker);
         let (waker, of_entry) = foreign();
-        let entry = registration(&waker);
+        let entry = registration(1, &waker);
         drop(waker);
-        alarms.arm(1, NEVER, 50, &entry);
+        alarms.arm(&entry, NEVER, 50);
         assert_eq!(ran(&counted), 2, "woken and dropped");
 
         // An entry is moved, is due, and goes.
-        alarms.arm(1, 50, 60, &entry);
+        alarms.arm(&entry, 50, 60);
         assert_eq!(sweep(&alarms, 70), NEVER);
         assert_eq!(ran(&of_entry), 1, "woken");
-        drop(entry);
-        alarms.disarm(1, 60);
+        alarms.disarm(&entry, 60);
+        panics::discard(entry);
         assert_eq!(ran(&of_entry), 2, "dropped");
     }
 
@@ -302,9 +340,9 @@ mod tests {
         let (alarms, count) = (Alarms::default(), Arc::new(WakeCount::default()));
         let sweeper = Waker::from(Arc::clone(&count));
         assert_eq!(alarms.due(0, &Context::from_waker(&sweeper)).1, NEVER);
-        let registration = registration(Waker::noop());
-        alarms.arm(1, NEVER, 50, &registration);
-        alarms.arm(1, 50, 70, &registration);
+        let registration = registration(1, Waker::noop());
+        alarms.arm(&registration, NEVER, 50);
+        alarms.arm(&registration, 50, 70);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 
@@ -314,12 +352,12 @@ mod tests {
         const ALARMS: u64 = 100_000;
         let (alarms, count) = (Alarms::default(), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
-        let registrations: Vec<_> = (0..=ALARMS).map(|_| registration(&waker)).collect();
+        let registrations: Vec<_> = (0..=ALARMS).map(|key| registration(key, &waker)).collect();
         let at = |key: u64, round: u64| 1_000_000 - 1000 * round + key % 1000;
         for round in 0..4 {
             for key in 1..=ALARMS {
                 let old = if round == 0 { NEVER } else { at(key, round - 1) };
-                alarms.arm(key, old, at(key, round), &registrations[key as usize]);
+                alarms.arm(&registrations[key as usize], old, at(key, round));
             }
             assert_eq!(alarms.len() as u64, ALARMS, "in round {round}");
         }
@@ -330,7 +368,7 @@ mod tests {
             assert_eq!(count.0.load(Ordering::SeqCst) as u64, ALARMS / 1000 * (ms + 1));
         }
         for key in 1..=ALARMS {
-            alarms.disarm(key, at(key, 3));
+            alarms.disarm(&registrations[key as usize], at(key, 3));
         }
         assert!(
             alarms.len() == 0

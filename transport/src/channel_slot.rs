@@ -1,6 +1,7 @@
 //! What a channel occupies in its server: a count, and an entry among the alarms.
 
 use std::mem;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -21,13 +22,13 @@ pub(crate) struct ChannelSlot {
 
 impl ChannelSlot {
     pub(crate) fn new(shared: Arc<SharedState>, id: ChannelId) -> Self {
-        let entry = AlarmEntry { registration: Registration::new(Some(id)), at: NEVER, task: UNKNOWN };
+        let entry = AlarmEntry { registration: Registration::new(id.get()), at: NEVER, task: UNKNOWN };
         Self { shared: Some(shared), entry }
     }
 
     /// The number of the channel.
     pub(crate) fn id(&self) -> Option<ChannelId> {
-        self.entry.registration.id
+        NonZero::new(self.entry.registration.key).map(ChannelId::from)
     }
 
     /// Whether the deadline may have passed.
@@ -103,7 +104,7 @@ impl ChannelSlot {
     }
 
     fn report(&self, shared: &SharedState, stats: ChannelStats) {
-        if let Some(id) = self.entry.registration.id {
+        if let Some(id) = self.id() {
             shared.closed(id, stats);
         }
     }
@@ -161,14 +162,13 @@ impl AlarmEntry {
     }
 
     fn arm(&mut self, shared: &SharedState, at: u64, now: u64, waker: &Waker) {
-        let Some(id) = self.registration.id else { return };
         let before = mem::replace(&mut self.task, address(waker));
         if before != self.task {
             self.registration.set_waker(waker);
         }
         // A deadline that has passed and left no trace must not spin.
         let at = at.max(now.saturating_add(1));
-        shared.alarms.arm(id.get(), self.at, at, &self.registration);
+        shared.alarms.arm(&self.registration, self.at, at);
         self.at = at;
         // Whoever has just sent the connections out of service has not found one without an alarm.
         if before == UNKNOWN && shared.is_draining() {
@@ -183,9 +183,7 @@ impl AlarmEntry {
     }
 
     fn remove(&mut self, shared: &SharedState) {
-        if let Some(id) = self.registration.id {
-            shared.alarms.disarm(id.get(), self.at);
-        }
+        shared.alarms.disarm(&self.registration, self.at);
         self.registration.forget_waker();
         self.at = NEVER;
     }

@@ -216,11 +216,7 @@ impl ServerHandle {
     /// dropped.
     #[must_use]
     pub fn listening(&self) -> Listening {
-        Listening {
-            key: self.shared.listen(),
-            registration: Registration::new(None),
-            shared: Arc::clone(&self.shared),
-        }
+        Listening { registration: Registration::new(self.shared.listen()), shared: Arc::clone(&self.shared) }
     }
 
     /// Tells the subscriber that the listeners cannot accept for the moment.
@@ -294,8 +290,6 @@ impl fmt::Debug for ServerHandle {
 #[derive(Debug)]
 pub struct Listening {
     shared: Arc<SharedState>,
-    /// Under which its pauses stand among the alarms.
-    key: u64,
     registration: Arc<Registration>,
 }
 
@@ -384,9 +378,9 @@ impl Listening {
     }
 
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
-        let Self { shared, key, registration } = self;
+        let Self { shared, registration } = self;
         let until = shared.clock.now().saturating_add(millis(length));
-        let (alarm, mut known) = (DrainAlarm { shared, registration, key: *key, at: until }, None);
+        let (alarm, mut known) = (DrainAlarm { shared, registration, at: until }, None);
         let mut is_over =
             Until::new(&**shared, |shared: &SharedState| shared.clock.now() >= until || is_over());
         poll_fn(|cx| {
@@ -394,7 +388,7 @@ impl Listening {
                 registration.set_waker(cx.waker());
                 known = Some(cx.waker().clone());
             }
-            shared.alarms.arm(alarm.key, alarm.at, alarm.at, registration);
+            shared.alarms.arm(registration, alarm.at, alarm.at);
             Pin::new(&mut is_over).poll(cx)
         })
         .await;
@@ -408,14 +402,13 @@ fn millis(length: Duration) -> u64 {
 /// An entry among the alarms, removed when this is dropped.
 struct DrainAlarm<'a> {
     shared: &'a SharedState,
-    registration: &'a Registration,
-    key: u64,
+    registration: &'a Arc<Registration>,
     at: u64,
 }
 
 impl Drop for DrainAlarm<'_> {
     fn drop(&mut self) {
-        self.shared.alarms.disarm(self.key, self.at);
+        self.shared.alarms.disarm(self.registration, self.at);
         self.registration.forget_waker();
     }
 }

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn who_is_due_again_and_again_while_all_threads_are_held_up_waits_once() {
         let registration = |waker: &Waker| {
-            let registration = Registration::new(None);
+            let registration = Registration::new(1);
             registration.set_waker(waker);
             registration
         };

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use httpfsm::server::ChannelId;
-
 use super::NEVER;
 use crate::lock::lock;
 use crate::panics;
@@ -15,8 +13,8 @@ use crate::panics;
 /// Whatever else waits for a time of the server has one, too.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    /// `None` for what is no connection.
-    pub(crate) id: Option<ChannelId>,
+    /// Tells it apart from all others of its server: the number of the channel, and larger for what is no connection.
+    pub(crate) key: u64,
     idle_since: AtomicU64,
     evicted: AtomicBool,
     /// Its deadline has come, and it waits to be woken.
@@ -37,9 +35,9 @@ struct WakerSlot {
 }
 
 impl Registration {
-    pub(crate) fn new(id: Option<ChannelId>) -> Arc<Self> {
+    pub(crate) fn new(key: u64) -> Arc<Self> {
         Arc::new(Self {
-            id,
+            key,
             idle_since: AtomicU64::new(NEVER),
             evicted: AtomicBool::new(false),
             is_due: AtomicBool::new(false),
@@ -139,7 +137,7 @@ mod tests {
                 }
             }
         }
-        let registration = Registration::new(None);
+        let registration = Registration::new(1);
         let nested = Arc::new(Nested(Arc::clone(&registration), AtomicUsize::new(0)));
         registration.set_waker(&Waker::from(Arc::clone(&nested)));
         registration.wake();
@@ -166,7 +164,7 @@ mod tests {
                 }
             }
         }
-        let (registration, count) = (Registration::new(None), Arc::new(WakeCount::default()));
+        let (registration, count) = (Registration::new(1), Arc::new(WakeCount::default()));
         let replaces = Arc::new(Replaces(Arc::clone(&registration), Some(Waker::from(Arc::clone(&count)))));
         registration.set_waker(&Waker::from(Arc::clone(&replaces)));
         registration.wake();

@@ -112,7 +112,7 @@ impl Ledger {
         };
         drop(queue);
         *ticket = None;
-        self.leave(known, &entry);
+        self.leave(&entry);
         if granted.is_err() {
             // Who comes behind may have asked for less.
             self.serve();
@@ -121,18 +121,17 @@ impl Ledger {
     }
 
     fn line_up(&self, ticket: &mut Option<usize>, most: u64, cx: &Context<'_>) {
-        let registration = Registration::new(None);
-        registration.set_waker(cx.waker());
         let at = self.clock.now().saturating_add(self.timeout);
+        let known = lock(&self.queue).next_ticket();
+        let registration = Registration::new(KEYS.saturating_add(known as u64));
+        registration.set_waker(cx.waker());
         let mut queue = lock(&self.queue);
-        let known = queue.next;
-        queue.next += 1;
         queue.entries.insert(known, Entry { most, at, registration: Arc::clone(&registration) });
         self.waiting.store(queue.entries.len(), Ordering::SeqCst);
         drop(queue);
         *ticket = Some(known);
         if at != NEVER {
-            self.alarms.arm(key(known), at, at, &registration);
+            self.alarms.arm(&registration, at, at);
         }
         // Room may have come between the look and the entry.
         self.serve();
@@ -149,16 +148,16 @@ impl Ledger {
         self.waiting.store(queue.entries.len(), Ordering::SeqCst);
         drop(queue);
         if let Some(entry) = entry {
-            self.leave(known, &entry);
+            self.leave(&entry);
         }
         self.rows[Row::Promised as usize].fetch_sub(bytes, Ordering::SeqCst);
         // Also where it had none: who comes behind may have asked for less.
         self.release(bytes);
     }
 
-    fn leave(&self, ticket: usize, entry: &Entry) {
+    fn leave(&self, entry: &Entry) {
         if entry.at != NEVER {
-            self.alarms.disarm(key(ticket), entry.at);
+            self.alarms.disarm(&entry.registration, entry.at);
         }
         entry.registration.forget_waker();
     }
@@ -170,8 +169,12 @@ impl Ledger {
     }
 }
 
-fn key(ticket: usize) -> u64 {
-    KEYS.saturating_add(ticket as u64)
+impl Queue {
+    fn next_ticket(&mut self) -> usize {
+        let next = self.next;
+        self.next += 1;
+        next
+    }
 }
 
 /// For the sources of responses.

@@ -136,7 +136,7 @@ fn a_fin_is_a_disconnect_if_the_configuration_says_so() {
 
 #[test]
 fn a_channel_is_small() {
-    assert!(size_of::<Channel>() <= 440, "{}", size_of::<Channel>());
+    assert!(size_of::<Channel>() <= 424, "{}", size_of::<Channel>());
 }
 
 #[test]

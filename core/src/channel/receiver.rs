@@ -38,17 +38,17 @@ pub(super) struct Receiver {
     extras: Option<Box<Extras>>,
     /// Bytes received, in all.
     received: u64,
-    /// Bytes that are still discarded while lingering.
-    linger_left: u64,
 }
 
-/// What few channels need: those whose handler takes all fields, and, from the first request on that waits behind another,
-/// those that have a limit of such requests.
+/// What few channels need: those whose handler takes all fields; from the first request on that waits behind another, those
+/// that have a limit of such requests; and those that linger.
 #[derive(Debug, Default)]
 struct Extras {
     /// Where the fields of the request stand.
     places: FieldPlaces,
     pipeline: Pipeline,
+    /// Bytes that are still discarded while lingering.
+    linger_left: u64,
 }
 
 impl Receiver {
@@ -402,14 +402,15 @@ impl Receiver {
 
     /// From now on this many bytes are discarded.
     pub(super) fn begin_linger(&mut self, bytes: u64) {
-        self.linger_left = bytes;
+        self.extras.get_or_insert_default().linger_left = bytes;
     }
 
     /// Discards input. Returns whether that was the last of it.
     pub(super) fn linger(&mut self, trace: &mut impl ChannelTrace) -> bool {
         let n = self.buffer.clear();
         trace.part(InputPart::Unread, n);
-        self.linger_left = self.linger_left.saturating_sub(n as u64);
-        self.linger_left == 0
+        let Some(extras) = &mut self.extras else { return true };
+        extras.linger_left = extras.linger_left.saturating_sub(n as u64);
+        extras.linger_left == 0
     }
 }

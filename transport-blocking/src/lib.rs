@@ -44,6 +44,7 @@ mod functions;
 mod here;
 mod listener;
 mod lock;
+mod others;
 mod poller;
 mod pool;
 mod readiness;

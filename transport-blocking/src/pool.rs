@@ -18,6 +18,7 @@ use smallvec::SmallVec;
 use crate::duty::Duty;
 use crate::here::{self, OwnWork};
 use crate::lock::lock;
+use crate::others::OtherTasks;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
 use crate::task::Task;
 use crate::tunnels::Tunnels;
@@ -63,6 +64,7 @@ pub(crate) struct Pool {
     poller: Mutex<Option<Arc<Poller>>>,
     sockets: RwLock<Sockets>,
     pub(crate) tunnels: Tunnels,
+    pub(crate) others: OtherTasks,
 }
 
 /// The tasks of sockets, which events name by their tokens. No token is used again before so many others as half of an
@@ -87,6 +89,7 @@ impl Pool {
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
             tunnels: Tunnels::new(tunnels),
+            others: OtherTasks::default(),
         }))
     }
 
@@ -310,6 +313,7 @@ impl Pool {
         tasks.into_iter().for_each(|task| task.discard());
         sockets.tasks.iter().for_each(|(_, task)| task.discard());
         functions.into_iter().for_each(|function| drop(catch_panic(|| drop(function))));
+        self.others.take_all().for_each(|waker| drop(catch_panic(|| drop(waker))));
         let poller = lock(&self.poller).take();
         drop(poller);
     }

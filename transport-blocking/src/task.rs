@@ -2,7 +2,6 @@
 //! socket's events as well.
 
 use std::fmt;
-use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -26,21 +25,12 @@ pub(crate) struct Task {
     /// Locked by the worker that polls the task, and by nobody else meanwhile. `None` before the task begins, and when its
     /// future is over, while the socket may be in other hands.
     future: Mutex<Option<Future>>,
-    others: Mutex<Option<Box<OtherTasks>>>,
     pool: Arc<Pool>,
-}
-
-/// Who waits for the socket of an upgraded connection.
-#[derive(Default)]
-struct OtherTasks {
-    reader: Option<Waker>,
-    writer: Option<Waker>,
 }
 
 impl Task {
     pub(crate) fn new(token: u64, pool: Arc<Pool>) -> Self {
-        let (future, others) = Default::default();
-        Self { token, readiness: Readiness::new(), state: RunState::new(), future, others, pool }
+        Self { token, readiness: Readiness::new(), state: RunState::new(), future: Mutex::default(), pool }
     }
 
     /// Without a socket.
@@ -81,11 +71,7 @@ impl Task {
 
     #[cold]
     fn watch_from_elsewhere(&self, direction: u32, cx: &Context<'_>) -> bool {
-        let waker = cx.waker().clone();
-        let mut others = lock(&self.others);
-        let OtherTasks { reader, writer } = &mut **others.get_or_insert_default();
-        let before = if direction == READABLE { reader } else { writer }.replace(waker);
-        drop(others);
+        let before = self.pool.others.add(self.token, direction, cx.waker().clone());
         // A waker may be the last that holds its task, which may come back here.
         let _ = catch_panic(|| drop(before));
         self.readiness.note_others(direction)
@@ -103,22 +89,17 @@ impl Task {
 
     #[cold]
     fn wake_others(&self, news: u32) {
-        let mut others = lock(&self.others);
-        let Some(waiting) = &mut *others else { return };
-        let reader = if news & READABLE == 0 { None } else { waiting.reader.take() };
-        let writer = if news & WRITABLE == 0 { None } else { waiting.writer.take() };
-        drop(others);
+        let woken = self.pool.others.take(self.token, news);
         // Some are of the application's making: what fails in there is not to end a worker.
-        reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
+        woken.into_iter().flatten().for_each(|waker| drop(catch_panic(|| waker.wake())));
     }
 
     /// The socket is closed, and no event will tell of it.
     pub(crate) fn close(&self) {
         self.pool.forget(self.token);
-        let others = mem::take(&mut *lock(&self.others));
+        let others = self.pool.others.take(self.token, READABLE | WRITABLE);
         // Each by itself: a panic in one must not meet that of another.
-        let OtherTasks { reader, writer } = others.map(|others| *others).unwrap_or_default();
-        [reader, writer].into_iter().for_each(|waker| drop(catch_panic(|| drop(waker))));
+        others.into_iter().for_each(|waker| drop(catch_panic(|| drop(waker))));
     }
 
     /// Polls the future, on a worker that has taken the task out of its queue.

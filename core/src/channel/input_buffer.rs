@@ -372,8 +372,14 @@ impl InputBuffer {
             self.store_is_lent = !self.store.is_empty();
             self.rewind();
         } else {
-            self.lent_store = mem::take(store).into_boxed_slice();
+            self.lend_second(store);
         }
+    }
+
+    /// Out of line: few wake-ups find something buffered.
+    #[cold]
+    fn lend_second(&mut self, store: &mut Vec<u8>) {
+        self.lent_store = mem::take(store).into_boxed_slice();
     }
 
     /// Gives the worker's store back; what is held moves to a private one.
@@ -389,9 +395,14 @@ impl InputBuffer {
             self.rewind();
             return;
         } else if !self.lent_store.is_empty() {
-            give_back(store, mem::take(&mut self.lent_store).into_vec());
+            self.take_back_second(store);
         }
         self.release_if_empty();
+    }
+
+    #[cold]
+    fn take_back_second(&mut self, store: &mut Vec<u8>) {
+        give_back(store, mem::take(&mut self.lent_store).into_vec());
     }
 
     /// Moves what is held to a private store of its size, and gives the one before to `store`.

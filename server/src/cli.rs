@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
 use crate::draw::{DrawFormat, DrawnMachine};
@@ -38,9 +39,24 @@ impl Cli {
         let read = read.and_then(|matches| needs_are_met(&matches).map(|()| matches));
         match read.and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => (cli, environment::unknown(&command)),
-            Err(error) => end(&environment::name_source(error, &command)),
+            Err(error) => end(&environment::name_source(with_hint(error, &command), &command)),
         }
     }
+}
+
+/// Says of a flag of `serve`, where that was left out, whose it is.
+fn with_hint(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    {
+        let flag = flag.clone();
+        let is_meant = |arg: &Arg| arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
+        if command.find_subcommand("serve").is_some_and(|serve| serve.get_arguments().any(is_meant)) {
+            let hint = StyledStr::from(format!("'{flag}' is a flag of 'httpfsm serve'"));
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint]));
+        }
+    }
+    error
 }
 
 /// Ends the program with the text of clap: an error, or the help, which may fail to be written.

@@ -58,6 +58,8 @@ struct ServeSetup {
     stats: Stats,
     /// The folder whose files are served.
     folder: Option<PathBuf>,
+    /// What the operator is told where fewer connections are served than were wanted.
+    lowered: Option<String>,
 }
 
 /// Serves until a signal has ended it.
@@ -68,7 +70,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
     let most = most_descriptors(options.app, config.channel.bodies, options.transport);
-    descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
+    let lowered = descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
     if options.app == App::Files {
         are_apart(options)?;
     }
@@ -102,6 +104,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
         cut: cut.clone(),
         stats: Stats::default(),
         folder: None,
+        lowered,
     };
     serve(options, setup)?;
     if let Some(recordings) = recordings {
@@ -136,11 +139,13 @@ fn root(options: &ServeOptions) -> &Path {
 /// Checks that recordings are not served, which hold the requests of other clients, and neither is the key.
 fn are_apart(options: &ServeOptions) -> Result<(), String> {
     let root = root(options);
+    // Of one that is missing, who reads it says so.
+    let key = options.tls.tls_key.as_deref().filter(|key| key.exists());
     for (what, path, secret) in [
-        ("The folder of --record", &options.record, "the recordings"),
-        ("The file of --tls-key", &options.tls.tls_key, "the private key"),
+        ("The folder of --record", options.record.as_deref(), "the recordings"),
+        ("The file of --tls-key", key, "the private key"),
     ] {
-        if let Some(path) = path.as_deref().filter(|path| is_inside(path, root)) {
+        if let Some(path) = path.filter(|path| is_inside(path, root)) {
             let (path, root) = (path.display(), root.display());
             return Err(format!(
                 "{what} {path} is inside of {root}, whose files are served: everybody could read {secret}."
@@ -323,15 +328,14 @@ fn start(
     })?;
     let counted = server.clone();
     setup.stats.connect(move || counted.stats());
-    let ServeSetup { signals, cut, folder, .. } = setup;
+    let ServeSetup { signals, cut, folder, lowered, .. } = setup;
     signals.obey(Serving { server: server.clone(), limit, cut });
     let announced = announce(&urls);
-    match (&announced, folder) {
-        (Err(_), _) => {
-            server.begin_drain(None);
-        }
-        (Ok(()), Some(folder)) => note(format_args!("serving the files of {}", folder.display())),
-        (Ok(()), None) => {}
+    if announced.is_err() {
+        server.begin_drain(None);
+    } else {
+        let files = folder.map(|folder| format!("serving the files of {}", folder.display()));
+        files.into_iter().chain(lowered).for_each(|text| note(format_args!("{text}")));
     }
     Ok(Started { server, announced })
 }

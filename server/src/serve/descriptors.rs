@@ -3,31 +3,30 @@
 use httpfsm::config::ServerConfig;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::log::note;
-
 /// Descriptors for other things than connections: listeners, the runtime.
 const OTHERS: u64 = 64;
 
 /// Raises the soft limit to the hard one: the soft one is usually 1,024, for programs that use select(2). When there
 /// are fewer than `most` descriptors for each connection, lowers `max_connections`, so that the longest idle connection
-/// is closed before the descriptors are used up. A note has both numbers, and says whether the user has `asked` for the
-/// first or it is the default.
-pub(super) fn share(config: &mut ServerConfig, most: Most, asked: bool) {
+/// is closed before the descriptors are used up. The text for the operator has both numbers, and says whether the user has
+/// `asked` for the first or it is the default.
+pub(super) fn share(config: &mut ServerConfig, most: Most, asked: bool) -> Option<String> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
-    let Some(current) = current else { return };
+    let current = current?;
     let share = u32::try_from(most.connections(current)).unwrap_or(u32::MAX);
     let wanted = config.max_connections;
-    if wanted == 0 || wanted > share {
-        config.max_connections = share;
-        let wanted = if wanted == 0 { "no limit".to_owned() } else { wanted.to_string() };
-        let name = if asked { "--max-connections" } else { "the default of --max-connections" };
-        let kept = most.kept();
-        note(format_args!(
-            "{name} is {share} instead of {wanted}: of the {current} descriptors that may be open (ulimit -n), {kept}"
-        ));
+    if wanted != 0 && wanted <= share {
+        return None;
     }
+    config.max_connections = share;
+    let wanted = if wanted == 0 { "no limit".to_owned() } else { wanted.to_string() };
+    let name = if asked { "--max-connections" } else { "the default of --max-connections" };
+    let kept = most.kept();
+    Some(format!(
+        "{name} is {share} instead of {wanted}: of the {current} descriptors that may be open (ulimit -n), {kept}"
+    ))
 }
 
 /// The most descriptors that a connection holds at once.

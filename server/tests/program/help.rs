@@ -139,6 +139,16 @@ fn a_bad_value_is_named_with_its_flag() {
     }
 }
 
+#[test]
+fn a_flag_without_its_command_is_told_where_it_belongs() {
+    let output = run(&["--port", "8080"]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("tip: '--port' is a flag of 'httpfsm serve'"), "{errors}");
+    let errors = run(&["--pigeon"]).stderr;
+    assert!(!text(&errors).contains("tip"), "{errors:?}");
+}
+
 /// The error names the flag, the given value and the expected values.
 #[test]
 fn a_bad_value_is_reported_with_what_is_expected() {

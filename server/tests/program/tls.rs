@@ -370,6 +370,18 @@ fn a_key_that_would_be_served_is_refused() {
         "The file of --tls-key {key} is inside of ., whose files are served: everybody could read the private key."
     );
     assert!(said.contains(&message), "{said}");
+    let mut mistyped = program();
+    mistyped.args([
+        "serve",
+        "--port",
+        "0",
+        "--tls-cert",
+        path(&pair.certificate),
+        "--tls-key",
+        "missing.pem",
+    ]);
+    let said = complaint(mistyped.current_dir(authority.folder.path()), 1);
+    assert!(said.starts_with("httpfsm: cannot read missing.pem"), "{said}");
     assert_eq!(
         ServerProcess::spawn(command.args(["--app", "hello"])).listening.split(':').next(),
         Some("https")

@@ -129,6 +129,17 @@ fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
     }
 }
 
+#[test]
+fn a_start_that_fails_says_nothing_of_its_connections() {
+    let Some(prlimit) = tool("prlimit") else { return };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let mut limited = Command::new(prlimit);
+    limited.arg("--nofile=512").arg(env!("CARGO_BIN_EXE_httpfsm")).args(["serve", "--port", &port]);
+    let said = crate::complaint(&mut limited, 1);
+    assert!(said.contains("Address already in use") && said.lines().count() == 1, "{said}");
+}
+
 /// The look-up of a link needs a descriptor.
 #[test]
 fn a_folder_is_listed_whole_or_not_at_all() {

@@ -30,6 +30,9 @@ const ROUTES: [(&str, [&str; 3]); 6] = [
     ("GET /hello/you/too", ["404 Not Found", "Content-Length: 0", ""]),
 ];
 
+/// What the program has that keeps links.
+const LINKS: &str = "links.insert(link.clone(), address)";
+
 /// What the program has that expects the header of a proxy before HTTP, such a header, and the client that it names.
 const PROXIED: (&str, &[u8], &str) = (
     "impl Preface for ProxyHeader",
@@ -211,6 +214,9 @@ fn the_programs_are_built_from_the_lines_above_them_and_run() {
     }
     assert!(programs.len() >= 10 && served >= 4, "{served} of {}", programs.len());
     assert_eq!(called, 4);
+    for known in [ROUTED, LINKS, PROXIED.0].into_iter().chain(ECHOES) {
+        assert!(programs.iter().any(|program| program.is_ours && program.code.contains(known)), "{known}");
+    }
 }
 
 /// Runs the caller of the function that serves, on a transport.
@@ -262,6 +268,9 @@ fn run(path: &Path, program: &PageProgram) -> bool {
                 assert!(response.ends_with(&format!("\r\n\r\n{content}")), "{request}: {response}");
             }
         }
+        if program.code.contains(LINKS) {
+            follow_a_link(address, page);
+        }
         if ECHOES.iter().any(|echo| program.code.contains(echo)) {
             // More than curl sends without an expectation.
             let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at ^ (at >> 8)) as u8).collect();
@@ -275,6 +284,21 @@ fn run(path: &Path, program: &PageProgram) -> bool {
     let status = wait_for("the end of the program", || running.0.try_wait().expect("a child"));
     assert!(status.success(), "{}: {status}", page.display());
     address.is_some()
+}
+
+/// Has a link made, and goes where it leads.
+fn follow_a_link(address: SocketAddr, page: &Path) {
+    let elsewhere = "https://example.org/a?b=c";
+    let made = send(address, b"", "POST /", elsewhere);
+    let (head, link) = made.split_once("\r\n\r\n").expect("a whole head");
+    assert!(head.starts_with("HTTP/1.1 201 Created\r\n"), "{}: {made}", page.display());
+    let followed = ask(address, b"", &format!("GET {link}"));
+    assert!(followed.starts_with("HTTP/1.1 302 Found\r\n"), "{}: {followed}", page.display());
+    assert!(followed.contains(&format!("\r\nLocation: {elsewhere}\r\n")), "{}: {followed}", page.display());
+    let large = send(address, b"", "POST /", &"x".repeat(4097));
+    assert!(large.starts_with("HTTP/1.1 413 "), "{}: {large}", page.display());
+    let nowhere = ask(address, b"", &format!("GET {link}0"));
+    assert!(nowhere.starts_with("HTTP/1.1 404 "), "{}: {nowhere}", page.display());
 }
 
 /// Whether a handler for SIGINT is in place: tokio's is when the program begins to wait for it.
@@ -310,10 +334,19 @@ fn get(address: SocketAddr, header: &[u8]) -> String {
 
 /// The response to a request, of which this is the method and the target, behind what comes before HTTP.
 fn ask(address: SocketAddr, header: &[u8], request: &str) -> String {
+    send(address, header, request, "")
+}
+
+/// The same with content.
+fn send(address: SocketAddr, header: &[u8], request: &str, content: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(header).expect("sent");
-    let head = format!("{request} HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n");
+    let length = match content.len() {
+        0 => String::new(),
+        length => format!("Content-Length: {length}\r\n"),
+    };
+    let head = format!("{request} HTTP/1.1\r\nHost: example\r\nConnection: close\r\n{length}\r\n{content}");
     stream.write_all(head.as_bytes()).expect("sent");
     let mut response = String::new();
     stream.read_to_string(&mut response).expect("a response and its end");

@@ -158,11 +158,16 @@ def fetch(folder):
     manifest = ["[package]", 'name = "fetch"', 'edition = "2024"', "[workspace]", "[dependencies]"]
     manifest += ['%s = "=%s"' % package[:2] for package in PACKAGES]
     (folder / "fetch/Cargo.toml").write_text("\n".join(manifest))
-    packages = json.loads(cargo(folder, "metadata", "fetch", "--format-version", "1"))["packages"]
-    checksums = {package["name"]: package.get("checksum") for package in locked(folder / "fetch")}
+    # Nothing but what crates.io has is asked for here.
+    metadata = ["cargo", "metadata", *manifest_path("fetch"), "--format-version", "1"]
+    fetched = subprocess.run(metadata, cwd=folder, stdout=subprocess.PIPE)
+    if fetched.returncode:
+        raise NotFetched
+    packages = json.loads(fetched.stdout)["packages"]
+    checksums = {(found["name"], found["version"]): found.get("checksum") for found in locked(folder / "fetch")}
     for package in PACKAGES:
-        if checksums[package.name] != package.checksum:
-            sys.exit("FAILED: %s %s has another checksum: %s" % (*package[:2], checksums[package.name]))
+        if checksums[package[:2]] != package.checksum:
+            sys.exit("FAILED: %s %s has another checksum: %s" % (*package[:2], checksums[package[:2]]))
         of_it = [found for found in packages if (found["name"], found["version"]) == package[:2]]
         shutil.copytree(pathlib.Path(of_it[0]["manifest_path"]).parent, folder / package.name)
 
@@ -236,7 +241,7 @@ def cargo(folder, command, name, *arguments):
     command = ["cargo", command, *manifest_path(name), *arguments]
     ended = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE)
     if ended.returncode:
-        raise NotFetched
+        sys.exit("FAILED: %s" % " ".join(command))
     return ended.stdout
 
 

@@ -45,7 +45,7 @@ pub use async_std::{AsyncStd, Server, serve};
 pub use blocking::{BlockingPool, sync, written_sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo,
+    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo, Gone,
     HandedOver, Job, Layer, LayerError, Layered, Listener, ListenerInfo, NoThread, Preface, PrefaceRead,
     PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream, Wire, block_on,
     note_panic, test, written,

@@ -27,7 +27,7 @@ use crate::stream::{WatchedSocket, Watcher};
 /// meanwhile.
 ///
 /// What does not wait is that of [`httpfsm_transport::Connection`], which it derefs to: `request`, `respond`, `demand`,
-/// `informational`, `send_continue`, `abort`, `go_out`, `record` and `channel`.
+/// `forgo_body`, `informational`, `send_continue`, `abort`, `go_out`, `record` and `channel`.
 ///
 /// ```no_run
 /// use std::net::TcpListener;

@@ -71,8 +71,12 @@ impl Spawner for Files {
         Ok(())
     }
 
-    fn adopt_thread(&self) {
-        here::act_for(&self.0);
+    fn lend_thread(&self) {
+        here::act_for(Some(&self.0));
+    }
+
+    fn take_thread_back(&self) {
+        here::act_for(None);
     }
 }
 

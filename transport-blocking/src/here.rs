@@ -61,9 +61,9 @@ pub(crate) fn pool() -> Option<Arc<Pool>> {
     HERE.try_with(pool).ok().flatten()
 }
 
-/// Has this thread act for the pool until it acts for another one.
-pub(crate) fn act_for(pool: &Arc<Pool>) {
-    drop(replace_acts_for(Some(ActsFor::Server(Arc::clone(pool)))));
+/// Has this thread act for the pool, or for nobody, until it acts for another one.
+pub(crate) fn act_for(pool: Option<&Arc<Pool>>) {
+    drop(replace_acts_for(pool.map(|pool| ActsFor::Server(Arc::clone(pool)))));
 }
 
 /// Has this thread act for the test while `run` runs.

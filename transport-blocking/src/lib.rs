@@ -63,7 +63,7 @@ mod written;
 pub use connection::{Connection, ConnectionParts, connection};
 pub use functions::Functions;
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingIter,
+    BodyReader, BodyWriter, Established, Event, Gone, HandedOver, Incoming, IncomingHandler, IncomingIter,
     IncomingRequest, IncomingResponse, IntoIncomingIter, Job, Layer, LayerError, Listener, ListenerInfo,
     NoThread, Preface, PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter,
     UpgradedStream, block_on, incoming, note_panic, written,

@@ -11,8 +11,8 @@ use crate::task::Task;
 use crate::tunnels::Tunnels;
 
 /// Runs a future on the workers of the server whose handler calls this, or whose request this thread has taken last
-/// ([`Incoming`](crate::Incoming)), beside the handler: it holds a worker only while it is polled. Nobody hears of a panic in it. When the server is gone it is dropped at its next wake-up, if not
-/// before.
+/// ([`Incoming`](crate::Incoming)), beside the handler: it holds a worker only while it is polled. Nobody hears of a panic
+/// in it. When the server is gone it is dropped at its next wake-up, if not before.
 ///
 /// ```
 /// use httpfsm::handler::{Request, Response};

@@ -1,7 +1,9 @@
 //! Tests of handlers: one request through the real machine, in memory, as [`httpfsm_transport::test`] has it.
 //!
-//! [`spawn`](crate::spawn) and [`tunnel`](crate::tunnel) begin their work, as on a server, on threads that end with the call:
-//! what runs behind the response is cut off, and a connection that was upgraded has nobody at its other end.
+//! [`spawn`](crate::spawn) and [`tunnel`](crate::tunnel) begin their work, as on a server, on threads that end with the
+//! call: what runs behind the response is cut off, and a connection that was upgraded has nobody at its other end. That
+//! holds for what the handler calls; for a thread that pulls requests ([`Incoming`](crate::Incoming)) there is no server
+//! here.
 //!
 //! ```
 //! use httpfsm::{Request, Response, Status};

@@ -28,8 +28,8 @@ mod tokio_io;
 pub use blocking::{BlockingPool, sync, written_sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, HandedOver, Job,
-    Layer, LayerError, Layered, Listener, ListenerInfo, NoThread, Preface, PrefaceRead, PrefaceVerdict,
+    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, Gone, HandedOver,
+    Job, Layer, LayerError, Layered, Listener, ListenerInfo, NoThread, Preface, PrefaceRead, PrefaceVerdict,
     ServerHandle, SocketOptions, Spawner, SyncBodyWriter, UpgradedStream, Wire, block_on, note_panic, test,
     written,
 };

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ pub fn accept<A: Accept, H: Handler>(
     let mut open = OpenListener { listener, listening: handle.listening() };
     async move {
         let (mut backoff, mut turns, mut draining) = (Backoff::default(), 0, handle.draining());
-        let (mut waited, mut own_end) = (0, None);
+        let (mut waited, mut own_end) = (0, Weak::new());
         loop {
             let listener = &mut open.listener;
             let mut next = |cx: &mut Context<'_>| {

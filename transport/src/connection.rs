@@ -297,9 +297,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyDemand(bytes))
     }
 
-    /// Gives the rest of the request body up: no more of it comes, and a streamed response says that the connection closes
-    /// where a long rest ([`discard_bytes`](httpfsm::ChannelConfig::discard_bytes)) ends it. Without it the application may
-    /// read on while it writes, so that a head cannot say so.
+    /// Gives the rest of the request body up: no more of it comes, nor its end, and a streamed response says that the
+    /// connection closes where a long rest ([`discard_bytes`](httpfsm::ChannelConfig::discard_bytes)) ends it. Without
+    /// it the application may read on while it writes, so that a head cannot say so.
     ///
     /// ```
     /// use httpfsm::channel::NotAccepted;
@@ -326,9 +326,10 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyForgone)
     }
 
-    /// Responds to the request. The bytes leave while one of the futures is awaited. The head of a streamed response to a
-    /// request with `Expect: 100-continue` is held until the first [`demand`](Self::demand), [`write`](Self::write),
-    /// [`flush`](Self::flush) or [`finish`](Self::finish), since the 100 can only come before it.
+    /// Responds to the request. The bytes leave while one of the futures is awaited. The head of a streamed response to
+    /// a request with `Expect: 100-continue` is held until the first [`demand`](Self::demand), [`write`](Self::write),
+    /// [`flush`](Self::flush), [`forgo_body`](Self::forgo_body) or [`finish`](Self::finish), since the 100 can only
+    /// come before it.
     ///
     /// A streamed response begins with [`ResponseRef::stream`], and goes on with [`write`](Self::write) and
     /// [`finish`](Self::finish), unless the request is one whose response has no content (HEAD):

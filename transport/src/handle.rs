@@ -242,6 +242,18 @@ impl IntoFuture for ServerHandle {
 }
 
 /// The future of a [`ServerHandle`]: the server has [gone](ServerHandle::gone).
+///
+/// ```
+/// use httpfsm_transport::{Gone, ServerHandle};
+///
+/// /// What a program keeps while it does something else.
+/// struct Running(Gone);
+///
+/// fn keep(server: ServerHandle) -> Running {
+///     Running(server.gone())
+/// }
+/// # let _ = keep;
+/// ```
 #[must_use = "it does nothing unless it is polled"]
 pub struct Gone(Until<Arc<SharedState>, fn(&SharedState) -> bool>);
 

@@ -17,6 +17,8 @@ use crate::lock::lock;
 use crate::serving::server_spawner;
 use crate::{panics, waiting};
 
+mod lent;
+
 /// A handler, and the requests that it gets. See [`Incoming`].
 #[must_use]
 pub fn incoming() -> (IncomingHandler, Incoming) {
@@ -35,8 +37,9 @@ pub fn incoming() -> (IncomingHandler, Incoming) {
 /// waits for its peer: so as many slow peers as there are threads hold them all, for `body_timeout`. It is read before
 /// [`respond`](IncomingRequest::respond), as [`Request::take_body`] says.
 ///
-/// The thread that takes a request belongs to its server until it takes another one, as far as the transport has threads of
-/// its own: on `httpfsm-blocking`, `spawn` and `tunnel` are for it what they are for a handler.
+/// The thread that takes a request acts for its server until it asks for another one, and so does the thread that calls
+/// [`respond_with`](IncomingRequest::respond_with), until that returns: on `httpfsm-blocking`, `spawn` and `tunnel` are for
+/// it what they are for a handler.
 ///
 /// ```
 /// use httpfsm_transport::incoming;
@@ -214,11 +217,12 @@ impl Iterator for IntoIncomingIter {
 
 impl Queue {
     fn next_by(&self, deadline: Option<Instant>) -> Option<IncomingRequest> {
+        drop(lent::act_for(None));
         let mut waiting = lock(&self.waiting);
         loop {
             if let Some((_, request)) = waiting.requests.pop_first() {
                 drop(waiting);
-                request.spawner.iter().for_each(|spawner| spawner.adopt_thread());
+                drop(lent::act_for(request.spawner.clone()));
                 return Some(request);
             }
             if waiting.ended {
@@ -425,7 +429,9 @@ impl IncomingRequest {
     /// worker.join().expect("it has not panicked");
     /// ```
     pub fn respond_with<R: IntoResponse>(mut self, function: impl FnOnce(&mut Request) -> R) {
+        let before = lent::act_for(self.spawner.clone());
         let response = panics::catch(|| function(&mut self.request).into_response());
+        drop(lent::act_for(before));
         self.leave(response);
     }
 

@@ -64,9 +64,38 @@ pub trait Spawner: Send + Sync + 'static {
     }
 
     /// The thread that calls this has taken a request of the server whose spawner this is
-    /// ([`Incoming`](crate::Incoming)), and is one of that server's until it takes another request. By default that means
-    /// nothing.
-    fn adopt_thread(&self) {}
+    /// ([`Incoming`](crate::Incoming)), and acts for that server until it is [taken back](Self::take_thread_back). By
+    /// default that means nothing.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    ///
+    /// use httpfsm_transport::{NoThread, Spawner};
+    ///
+    /// thread_local! {
+    ///     static ACTS_FOR_SERVER: Cell<bool> = const { Cell::new(false) };
+    /// }
+    ///
+    /// struct NoThreads;
+    ///
+    /// impl Spawner for NoThreads {
+    ///     fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+    ///         Err(NoThread)
+    ///     }
+    ///
+    ///     fn lend_thread(&self) {
+    ///         ACTS_FOR_SERVER.set(true);
+    ///     }
+    ///
+    ///     fn take_thread_back(&self) {
+    ///         ACTS_FOR_SERVER.set(false);
+    ///     }
+    /// }
+    /// ```
+    fn lend_thread(&self) {}
+
+    /// The thread that calls this was lent to the server before, and acts for it no more.
+    fn take_thread_back(&self) {}
 }
 
 /// There is no thread for work that blocks, and the system gives none under its limits. It may give one later.
@@ -178,8 +207,12 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
         (**self).is_scarce()
     }
 
-    fn adopt_thread(&self) {
-        (**self).adopt_thread();
+    fn lend_thread(&self) {
+        (**self).lend_thread();
+    }
+
+    fn take_thread_back(&self) {
+        (**self).take_thread_back();
     }
 }
 

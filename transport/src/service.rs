@@ -1,7 +1,7 @@
 //! A server without its sockets: the handler, the shared state, and what connections reuse.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Context;
 
 use httpfsm::channel::CompiledConfig;
@@ -163,7 +163,7 @@ impl<H: Handler> Service<H> {
         accepted: Accepted<W>,
     ) -> Result<Driver<H, W>, NotAdmitted> {
         let admitted = self.shared.admit(accepted.arrival());
-        self.open(accepted, admitted, &mut None)
+        self.open(accepted, admitted, &mut Weak::new())
     }
 
     /// The driver of a connection for which the machine has given its verdict. `own_end` is that of the connection before:
@@ -172,7 +172,7 @@ impl<H: Handler> Service<H> {
         self: &Arc<Self>,
         accepted: Accepted<W>,
         admitted: Result<(ChannelId, String), NotAdmitted>,
-        own_end: &mut Option<Arc<OwnEnd>>,
+        own_end: &mut Weak<OwnEnd>,
     ) -> Result<Driver<H, W>, NotAdmitted> {
         let Accepted { wire, peername, sockname, listener } = accepted;
         let (id, channel) = admitted.inspect_err(|reason| {
@@ -184,9 +184,10 @@ impl<H: Handler> Service<H> {
         wire.extend(&mut extensions);
         let info = ConnectionInfo::new(peername, sockname, scheme, channel.into());
         let mut info = info.with_extensions(extensions);
-        match own_end {
-            Some(before) if *before == info.own_end => info.own_end = Arc::clone(before),
-            _ => *own_end = Some(Arc::clone(&info.own_end)),
+        match own_end.upgrade() {
+            Some(before) if before == info.own_end => info.own_end = before,
+            // What a wire has added is not kept alive for the next one.
+            _ => *own_end = Arc::downgrade(&info.own_end),
         }
         let (service, info) = (Arc::clone(self), Arc::new(info));
         Ok(match listener.before.is_some() {

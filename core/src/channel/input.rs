@@ -145,7 +145,7 @@ pub enum Input<'a> {
     /// The application's response: the final head, and all content unless it is streamed
     /// ([`ResponseRef::stream`]). The head of a stream whose request still waits for its `100 Continue`, or has not begun
     /// its body since, waits ([`State::HeadHeld`](crate::channel::State::HeadHeld)) for the first byte of the body's
-    /// content, for content of its own, a [`Flush`](Self::Flush) or the end.
+    /// content, for content of its own, a [`Flush`](Self::Flush), [`BodyForgone`](Self::BodyForgone) or the end.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
@@ -171,9 +171,10 @@ pub enum Input<'a> {
     /// under a demand: where the last one was for exactly the bytes that came, the next one, of a byte or more, gives
     /// [`Output::BodyEnd`](crate::channel::Output::BodyEnd).
     BodyDemand(u64),
-    /// The application reads no more of the request body: what comes of it is not decoded, a later demand has no effect, and
-    /// no 100 is sent. It is known now what the rest does to the connection: a streamed response says that it closes, as one
-    /// that comes whole does, where more is to come than is awaited and discarded (`discard_bytes`,
+    /// The application reads no more of the request body: what comes of it is not decoded, a later demand has no
+    /// effect, and no 100 is sent; no [`Output::BodyEnd`](crate::channel::Output::BodyEnd) follows. It is known now
+    /// what the rest does to the connection: the head of a streamed response that has not left says that it closes, as
+    /// one that comes whole does, where more is to come than is awaited and discarded (`discard_bytes`,
     /// [`CloseReason::BodyUnread`](crate::CloseReason::BodyUnread)); and a head that waits for the body
     /// ([`State::HeadHeld`](crate::channel::State::HeadHeld)) leaves. What was decoded before is still yielded. Without
     /// effect when the body is whole, or was forgone before.

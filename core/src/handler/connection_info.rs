@@ -30,8 +30,8 @@ pub struct ConnectionInfo {
     pub own_end: Arc<OwnEnd>,
 }
 
-/// Our end of a connection: the fields of a [`ConnectionInfo`] that connections of one listener have in common, as a rule, and
-/// in one memory.
+/// Our end of a connection: the fields of a [`ConnectionInfo`] that connections of one listener have in common, as a
+/// rule, and in one memory.
 ///
 /// ```
 /// use std::sync::Arc;

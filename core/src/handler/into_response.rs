@@ -180,8 +180,8 @@ impl IntoResponse for NoRoom {
     }
 }
 
-/// Where the body of a request failed, or was too large, and this is its error, what that calls for; 503 for a [`NoRoom`]. Else
-/// `500 Internal Server Error`: the subscriber is told what it is, and the peer is not.
+/// Where the body of a request failed, or was too large, and this is its error, what that calls for; 503 for a
+/// [`NoRoom`]. Else `500 Internal Server Error`: the subscriber is told what it is, and the peer is not.
 #[cfg(feature = "std")]
 impl IntoResponse for std::io::Error {
     fn into_response(self) -> Response {

@@ -351,10 +351,10 @@ fn drive(driven: &mut Driven, trailers: &Fields, steps: &[Step]) {
                 }
             }
             10 => drop(driven.handle(Input::Informational(Status::EARLY_HINTS, &secret))),
-            11 => drop(driven.handle(if n % 2 == 0 {
-                Input::Continue
-            } else {
-                Input::BodyDemand(u64::from(n % 100))
+            11 => drop(driven.handle(match n % 8 {
+                0 => Input::BodyForgone,
+                2 | 4 | 6 => Input::Continue,
+                _ => Input::BodyDemand(u64::from(n % 100)),
             })),
             12 => drop(driven.handle(Input::Flush)),
             13 => drop(driven.handle(Input::Finish((n % 2 == 0).then_some(trailers)))),

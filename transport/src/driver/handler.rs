@@ -112,10 +112,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 let pumped = sending.pump(&mut self.channel, wire, &wake_up.now, cx);
                 serving.end(&mut exchange.server);
                 let calls = exchange.pipe.attended();
-                // The handler will not read the body, so a held head is released now. If the source has a frame, that
-                // releases it.
-                let waits = matches!(pumped, Pumped::Waits) && self.channel.holds_head();
-                let releases = waits && exchange.pipe.forgoes_body();
+                // The handler will not read the body, so a held head leaves now, and says what comes of that.
+                let goes_on = matches!(pumped, Pumped::Waits | Pumped::More);
+                let releases = goes_on && self.channel.holds_head() && exchange.pipe.forgoes_body();
                 let mut called = calls.is_some_and(|calls| self.carry_out(calls, wake_up, cx));
                 called |= releases && self.channel.handle(&wake_up.now, Input::BodyForgone).is_ok();
                 match pumped {

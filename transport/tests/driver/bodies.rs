@@ -496,6 +496,38 @@ fn a_head_that_waited_for_a_body_says_close_where_a_long_one_is_given_up() {
     }
 }
 
+/// The same where the source, which has the body, gives it up and has something to send at once.
+///
+/// Fails if the content releases the head before the channel knows that the body is given up.
+#[test]
+fn a_head_that_waited_says_close_where_its_source_gives_the_body_up_and_goes_on() {
+    let gate = Gate::default();
+    let opened = gate.clone();
+    let mut server = serve(move |mut request: Request| {
+        let (gate, mut body) = (opened.clone(), Some(request.take_body()));
+        async move {
+            Response::new(Status::OK).with_body(Body::from_fn(move |cx| {
+                let Some(unread) = &mut body else { return Poll::Ready(Frame::End) };
+                if gate.poll(cx).is_pending() {
+                    assert!(unread.poll_frame(cx).is_pending());
+                    return Poll::Pending;
+                }
+                body = None;
+                Poll::Ready(Frame::Data("too late".into()))
+            }))
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n");
+    server.run();
+    assert_eq!(client.take_text(), "HTTP/1.1 100 Continue\r\n\r\n");
+    gate.open();
+    server.run();
+    let response = client.take_text();
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("\r\ntoo late\r\n"), "{response}");
+    assert!(response.contains("\r\nConnection: close\r\n"), "{response}");
+}
+
 /// Five bytes, and something behind them.
 struct Hello {
     is_over: bool,

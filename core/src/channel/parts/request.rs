@@ -153,10 +153,10 @@ impl Parts {
     pub(super) fn send_continue(&mut self) {
         let came = self.receiver.buffer().unparsed_len() > 0;
         let body = self.receiver.body();
-        let may_send = !self.sender.owes_content() && !self.receiver.input_ended();
         if body.is_forgone() {
             return;
         }
+        let may_send = !self.sender.owes_content() && !self.receiver.input_ended();
         if !came && body.expects() && may_send {
             self.sender.stage_continue();
             self.sender.note_blocked(self.compiled.high_water);

@@ -3,9 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::task::Poll;
 use std::time::Duration;
 
-use httpfsm::handler::Response;
+use httpfsm::config::Bodies;
+use httpfsm::handler::{Body, Frame, Response};
 use httpfsm::{ServerConfig, Status};
 use httpfsm_blocking::{Incoming, IncomingRequest, block_on, incoming, serve};
 
@@ -72,4 +74,28 @@ fn pulled_requests_are_responded_to_in_any_order_with_any_response() {
     assert!(forgotten.response().starts_with("HTTP/1.1 500 "));
     block_on(server.begin_drain(None).gone());
     assert!(requests.recv().is_none());
+}
+
+/// Fails, some times of so many, if the connection may have the response before the request has let its body go.
+#[test]
+fn a_streamed_response_to_a_request_whose_long_body_was_not_read_says_close() {
+    let (handler, requests) = incoming();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Streamed);
+    let server = serve(listener, config, handler).unwrap();
+    let address = server.local_addr().unwrap();
+    for turn in 0..500 {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
+        let mut frames = [Frame::Data("hello".into()), Frame::End].into_iter();
+        let body = Body::from_fn(move |_| Poll::Ready(frames.next().unwrap_or(Frame::End)));
+        pull(&requests).respond(Response::new(Status::OK).with_body(body));
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        assert!(response.contains("\r\nConnection: close\r\n"), "{turn}: {response}");
+    }
+    block_on(server.begin_drain(None).gone());
 }

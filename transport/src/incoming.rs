@@ -437,6 +437,8 @@ impl IncomingRequest {
 
     fn leave(&mut self, response: Result<Response, String>) {
         let Some(place) = self.place.take() else { return };
+        // Before the connection has the response, whose head says what the rest of the body does to it.
+        panics::discard(self.request.take_body());
         let mut place = lock(&place);
         let (unsent, connection) = if place.is_forgotten {
             (Some(response), None)

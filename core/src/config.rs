@@ -191,8 +191,9 @@ pub struct ChannelConfig {
     /// Default 256 KiB.
     pub discard_bytes: u64,
     /// How long a connection that is idle at `GoOut` stays open, for a request that is already on its way. Zero: it
-    /// closes at once; `None`: it stays until `drain_deadline`. One that is responding closes behind its response. A connection that has made no request yet has a second at
-    /// least, and so has a response that is made at the drain deadline. Default 1 s.
+    /// closes at once; `None`: it stays until `drain_deadline`. One that is responding closes behind its response. A
+    /// connection that has made no request yet has a second at least, and so has a response that is made at the drain
+    /// deadline. Default 1 s.
     pub drain_grace: Option<Duration>,
     /// When after `GoOut` the channel is cut, whatever it does; a request without a response gets a 503 then,
     /// which has `drain_grace` to leave, and a second at least. Default 30 s.

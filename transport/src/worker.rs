@@ -40,11 +40,20 @@ pub(crate) fn take_back(channel: &mut Channel, mut lent: Lent) {
     if let Some(buffers) = &mut lent.buffers {
         channel.take_back(buffers);
     }
+    lent.give_back();
+    // It holds nothing more, and to find that out takes a call.
+    std::mem::forget(lent);
 }
 
 impl Drop for Lent {
-    #[inline(always)]
     fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+impl Lent {
+    #[inline(always)]
+    fn give_back(&mut self) {
         if self.are_others {
             // The thread still drives the other one.
             return discard(self.buffers.take());

@@ -27,8 +27,8 @@ const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct InputBuffer {
     store: Vec<u8>,
-    /// The worker's store, while `store` is a private one that still holds earlier input. In a
-    /// box, which takes less of an idle channel than a vector.
+    /// The worker's store, while `store` is a private one that still holds earlier input. In a box, which takes less of an
+    /// idle channel than a vector.
     lent_store: Box<[u8]>,
     start: u32,
     end: u32,
@@ -255,9 +255,7 @@ impl InputBuffer {
                 self.offered = Offer { len: n as u32, in_lent_store: true };
                 return part_mut(&mut self.lent_store, ..n);
             }
-            self.store = mem::take(&mut self.lent_store).into_vec();
-            self.store_is_lent = true;
-            self.rewind();
+            self.begin_second();
         }
         if self.store.len() - (self.end as usize) < room {
             let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
@@ -277,6 +275,7 @@ impl InputBuffer {
     }
 
     /// The first `n` bytes of the last `spare` hold input.
+    #[inline]
     pub(crate) fn accept_read(&mut self, n: usize) {
         if mem::take(&mut self.offered).in_lent_store {
             let lent_store = mem::take(&mut self.lent_store);
@@ -291,9 +290,7 @@ impl InputBuffer {
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.offered = Offer::default();
         if !self.lent_store.is_empty() && self.held() == 0 {
-            self.store = mem::take(&mut self.lent_store).into_vec();
-            self.store_is_lent = true;
-            self.rewind();
+            self.begin_second();
         }
         self.make_room(bytes.len());
         let end = self.end as usize;
@@ -380,6 +377,14 @@ impl InputBuffer {
     #[cold]
     fn lend_second(&mut self, store: &mut Vec<u8>) {
         self.lent_store = mem::take(store).into_boxed_slice();
+    }
+
+    /// The private store holds nothing more, so the worker's takes its place.
+    #[cold]
+    fn begin_second(&mut self) {
+        self.store = mem::take(&mut self.lent_store).into_vec();
+        self.store_is_lent = true;
+        self.rewind();
     }
 
     /// Gives the worker's store back; what is held moves to a private one.

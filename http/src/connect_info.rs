@@ -114,7 +114,7 @@ impl<T> DerefMut for ConnectInfo<T> {
 /// What a [`ConnectInfo`] holds: it is made of the connection.
 ///
 /// It is made for each request that asks for it. What is costly to make is made once, by the listener or the wire, and put
-/// among the connection's own [extensions](ConnectionInfo::extensions), where it is found here.
+/// among the connection's own [extensions](httpfsm::handler::OwnEnd::extensions), where it is found here.
 ///
 /// ```
 /// use std::net::IpAddr;

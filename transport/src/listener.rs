@@ -70,7 +70,7 @@ pub struct ListenerInfo {
     /// The scheme that their requests report ([`Request::scheme`](httpfsm::handler::Request::scheme)); `None`: the parameter
     /// `url_scheme`.
     pub scheme: Option<Cow<'static, str>>,
-    /// What handlers may read in [`ConnectionInfo::extensions`](httpfsm::handler::ConnectionInfo::extensions).
+    /// What handlers may read in [`ConnectionInfo::extensions`](httpfsm::handler::OwnEnd::extensions).
     pub extensions: Extensions,
     /// What comes before HTTP.
     pub(crate) before: BeforeHttp,
@@ -265,7 +265,7 @@ impl Listener {
         self
     }
 
-    /// Handlers find this value in [`ConnectionInfo::extensions`](httpfsm::handler::ConnectionInfo::extensions) of its
+    /// Handlers find this value in [`ConnectionInfo::extensions`](httpfsm::handler::OwnEnd::extensions) of its
     /// connections: what tells its clients from those of another listener, say.
     ///
     /// ```

@@ -207,7 +207,7 @@ impl PrefaceRead {
         self
     }
 
-    /// Handlers find this value in [`ConnectionInfo::extensions`].
+    /// Handlers find this value in [`ConnectionInfo::extensions`](httpfsm::handler::OwnEnd::extensions).
     #[must_use]
     pub fn extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.extensions.insert(value);
@@ -259,7 +259,8 @@ impl PrefaceRead {
 pub struct Established {
     /// The scheme that requests report from here on; `None`: as without the layer.
     pub scheme: Option<Cow<'static, str>>,
-    /// What handlers may read in [`ConnectionInfo::extensions`]: the certificate of the peer, say.
+    /// What handlers may read in [`ConnectionInfo::extensions`](httpfsm::handler::OwnEnd::extensions): the certificate
+    /// of the peer, say.
     pub extensions: Extensions,
     /// The peer has chosen another protocol than HTTP/1.x, as by ALPN: the connection is
     /// [handed over](crate::Listener::hand_over). A listener that hands nothing over closes it.

@@ -10,7 +10,7 @@ type Entry = (TypeId, Arc<dyn Any + Send + Sync>);
 
 /// Facts about a connection that this crate has no names for, at most one of each type. A listener has the same for all of
 /// its connections; a wire, a preface and a layer add those of their own; and a handler reads them
-/// ([`ConnectionInfo::extensions`](super::ConnectionInfo::extensions)).
+/// ([`ConnectionInfo::extensions`](super::OwnEnd::extensions)).
 ///
 /// A copy shares the values. Without values it takes no memory.
 ///

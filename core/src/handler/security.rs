@@ -67,7 +67,7 @@ impl fmt::Debug for Security {
 
 type Serves = dyn Fn(&str) -> bool + Send + Sync;
 
-/// Which hosts a connection serves. A layer puts it among the [extensions](super::ConnectionInfo::extensions) of a
+/// Which hosts a connection serves. A layer puts it among the [extensions](super::OwnEnd::extensions) of a
 /// connection whose peer was identified for some of the hosts of a server only, as by a certificate that the
 /// configuration of one name demands and that of another does not. A transport responds with 421 to a request for
 /// another host (RFC 9110 section 15.5.20), and its handler is not called. The connection goes on. That holds for what

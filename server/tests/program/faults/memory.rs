@@ -90,7 +90,13 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
         let crowd = case.gather(&server, peers);
         let grown = settled(&server).saturating_sub(before);
         let MemoryCase { name, each, all, .. } = case;
-        assert!(grown <= peers * each + all, "{name}: {grown} KiB for {peers} peers");
+        // As many threads do the file work as the machine is busy: 40 to 60 KiB each, of stack and arena.
+        let threads = threads(&server).lines().count();
+        let most = peers * each + all + threads * 64;
+        assert!(
+            grown <= most,
+            "{name}: {grown} KiB for {peers} peers, with {threads} threads; at most {most}"
+        );
         serves_others(&server, name);
         drop(crowd);
         held.is_all_that_is_left(&server);

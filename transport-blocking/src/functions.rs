@@ -45,6 +45,10 @@ impl Spawner for Functions {
     fn is_scarce(&self) -> bool {
         true
     }
+
+    fn give_place_up(&self) -> bool {
+        here::give_place_up()
+    }
 }
 
 #[inline]

@@ -25,6 +25,16 @@ pub(crate) struct OwnWork {
     /// To run.
     pub(crate) function: Cell<Option<Work>>,
     keeps_woken: Cell<bool>,
+    within: Cell<Within>,
+}
+
+/// Whether a worker runs a function that it has taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Within {
+    None,
+    Function,
+    /// Another worker has taken its place, so this thread is the function's own.
+    OwnThread,
 }
 
 /// For whom a thread acts.
@@ -142,6 +152,18 @@ pub(crate) fn submit(function: Work) -> Option<Work> {
     function
 }
 
+/// Has another worker take the place of this one, which runs a function, if there may be one more.
+pub(crate) fn give_place_up() -> bool {
+    let give_up = |here: &Here| {
+        let within = here.own.within.get();
+        if within == Within::Function && here.pool.get().is_some_and(Pool::replace_worker) {
+            here.own.within.set(Within::OwnThread);
+        }
+        here.own.within.get() == Within::OwnThread
+    };
+    HERE.try_with(give_up).unwrap_or_default()
+}
+
 impl Here {
     #[inline]
     fn is_worker_of(&self, pool: &Arc<Pool>) -> bool {
@@ -151,7 +173,12 @@ impl Here {
 
 impl OwnWork {
     const fn new() -> Self {
-        Self { next: Cell::new(None), function: Cell::new(None), keeps_woken: Cell::new(false) }
+        Self {
+            next: Cell::new(None),
+            function: Cell::new(None),
+            keeps_woken: Cell::new(false),
+            within: Cell::new(Within::None),
+        }
     }
 
     #[inline]
@@ -177,6 +204,14 @@ impl OwnWork {
         self.keeps_woken.set(true);
         let _end = End(&self.keeps_woken);
         run()
+    }
+
+    /// Runs a function that this worker has taken. What it was within at its end comes back.
+    #[inline]
+    pub(crate) fn within_function<T>(&self, run: impl FnOnce() -> T) -> Within {
+        self.within.set(Within::Function);
+        let _ = run();
+        self.within.replace(Within::None)
     }
 
     /// It works no more.

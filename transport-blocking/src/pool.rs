@@ -15,8 +15,9 @@ use httpfsm_transport::{Call, catch_panic, run_blocking};
 use slab::Slab;
 use smallvec::SmallVec;
 
+use crate::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::duty::Duty;
-use crate::here::{self, OwnWork};
+use crate::here::{self, OwnWork, Within};
 use crate::lock::lock;
 use crate::others::OtherTasks;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
@@ -52,6 +53,9 @@ const OWN_TURNS: u32 = 8;
 /// Bits of a token that say where its task is. As many above them say which of those it is that were there.
 const HALF: u32 = usize::BITS / 2;
 
+/// Whether a worker ends, as another one has taken its place.
+type Ends = bool;
+
 /// See the module's documentation.
 pub(crate) struct Pool {
     /// How many functions may run at once.
@@ -60,6 +64,9 @@ pub(crate) struct Pool {
     /// spawn are for the application to bound.
     queue: WorkQueue<Arc<Task>, Work>,
     duty: Duty,
+    /// How many functions may have given their places up at once, and how many have.
+    most_replaced: usize,
+    replaced: AtomicUsize,
     /// `None` when the workers have ended: what holds a waker of a task holds no descriptor then.
     poller: Mutex<Option<Arc<Poller>>>,
     sockets: RwLock<Sockets>,
@@ -79,13 +86,18 @@ impl Pool {
     /// Threads for upgraded connections, where nothing else is said.
     pub(crate) const TUNNELS: usize = 4;
 
-    pub(crate) fn new(functions: usize, tunnels: usize) -> io::Result<Arc<Self>> {
+    /// Functions that may give their places up, where nothing else is said.
+    pub(crate) const REPLACED: usize = 64;
+
+    pub(crate) fn new(functions: usize, tunnels: usize, most_replaced: usize) -> io::Result<Arc<Self>> {
         let most_functions = functions.max(1);
         Ok(Arc::new(Self {
             most_functions,
             queue: WorkQueue::new(most_functions),
             // Where one is on duty alone, each function that it begins wakes another one.
             duty: Duty::new(thread::available_parallelism().map_or(2, NonZero::get).max(2)),
+            most_replaced,
+            replaced: AtomicUsize::new(0),
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
             tunnels: Tunnels::new(tunnels),
@@ -95,15 +107,35 @@ impl Pool {
 
     /// Starts the workers, which end when the pool is closed.
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<()> {
-        for _ in 0..=self.most_functions {
-            let (pool, poller) = (Arc::clone(self), self.poller()?);
-            self.queue.join();
-            let worker = thread::Builder::new().name("httpfsm-worker".to_owned());
-            worker.spawn(move || pool.work(&poller)).inspect_err(|_| {
-                self.queue.leave();
-            })?;
+        (0..=self.most_functions).try_for_each(|_| self.start_worker())
+    }
+
+    fn start_worker(self: &Arc<Self>) -> io::Result<()> {
+        let (pool, poller) = (Arc::clone(self), self.poller()?);
+        self.queue.join();
+        let worker = thread::Builder::new().name("httpfsm-worker".to_owned());
+        let started = worker.spawn(move || pool.work(&poller)).inspect_err(|_| {
+            self.queue.leave();
+        });
+        started.map(drop)
+    }
+
+    /// Has another worker take the place of one that runs a function, and that ends with it. `false`: as many as may have
+    /// been replaced already, or there is no thread.
+    pub(crate) fn replace_worker(self: &Arc<Self>) -> bool {
+        let takes = |replaced| if replaced < self.most_replaced { Some(replaced + 1) } else { None };
+        if self.replaced.fetch_update(SeqCst, SeqCst, takes).is_err() {
+            return false;
         }
-        Ok(())
+        let is_started = self.start_worker().is_ok();
+        if is_started {
+            // It is none of those that may run at once any more.
+            let wakes = self.queue.end_function(true);
+            self.wake_if(wakes);
+        } else {
+            self.replaced.fetch_sub(1, SeqCst);
+        }
+        is_started
     }
 
     pub(crate) fn poller(&self) -> io::Result<Arc<Poller>> {
@@ -223,8 +255,9 @@ impl Pool {
                 own.function.take().into_iter().for_each(|function| self.share_function(function));
                 own.next.take().into_iter().for_each(|task| self.share(task));
             }
+            let mut ends = false;
             if let Some(function) = own.function.take() {
-                self.run_own(own, function);
+                ends = self.run_own(own, function);
             } else if let Some(task) = own.next.take() {
                 task.poll();
             } else if !self.queue.is_empty() {
@@ -232,12 +265,15 @@ impl Pool {
                 self.wake_if(wakes);
                 match taken {
                     Some(Taken::Task(task)) => task.poll(),
-                    Some(Taken::Function(function)) => self.run(own, function),
-                    Some(Taken::Closed) => return,
+                    Some(Taken::Function(function)) => ends = self.run(own, function),
+                    Some(Taken::Closed) => ends = true,
                     None => {}
                 }
             } else {
                 turns = TURNS;
+            }
+            if ends {
+                return;
             }
             if turns >= TURNS {
                 turns = 0;
@@ -288,22 +324,27 @@ impl Pool {
     }
 
     /// Runs a function that a task of this worker has called, unless others wait for their turn.
-    fn run_own(&self, own: &OwnWork, function: Work) {
+    fn run_own(&self, own: &OwnWork, function: Work) -> Ends {
         let (function, wakes) = self.queue.begin_function(function, own.next.take());
         self.wake_if(wakes);
-        if let Some(function) = function {
-            self.run(own, function);
-        }
+        function.is_some_and(|function| self.run(own, function))
     }
 
     /// Runs a function that counts as running.
-    fn run(&self, own: &OwnWork, function: Work) {
+    fn run(&self, own: &OwnWork, function: Work) -> Ends {
         self.duty.pause();
         // Functions catch their own panics; this is for the drop of what they hold.
-        let _ = own.keeping_woken(|| catch_panic(|| function.run()));
+        let within = own.within_function(|| own.keeping_woken(|| catch_panic(|| function.run())));
+        if within == Within::OwnThread {
+            own.next.take().into_iter().for_each(|task| self.share(task));
+            own.function.take().into_iter().for_each(|function| self.share_function(function));
+            self.replaced.fetch_sub(1, SeqCst);
+            return true;
+        }
         self.duty.resume();
         let wakes = self.queue.end_function(!own.is_empty());
         self.wake_if(wakes);
+        false
     }
 
     /// Nobody works any more.

@@ -101,11 +101,12 @@ pub struct Blocking {
     workers: usize,
     tunnels: usize,
     waiting: Option<usize>,
+    stand_ins: usize,
 }
 
 impl Default for Blocking {
     fn default() -> Self {
-        Self { workers: 8, tunnels: Pool::TUNNELS, waiting: None }
+        Self { workers: 8, tunnels: Pool::TUNNELS, waiting: None, stand_ins: Pool::REPLACED }
     }
 }
 
@@ -136,10 +137,22 @@ impl Blocking {
     /// hold so many workers, so it is always one less than [`workers`](Self::workers) at most. Functions that write their
     /// responses ([`written_sync`](crate::written_sync)) take the same places while a peer reads more slowly than they
     /// write. Default: half of the workers, rounded down. With 0, or while all are taken, long bodies go through a file,
-    /// and so does what is written ahead of a peer.
+    /// and so does what is written ahead of a peer, as far as [`stand_ins`](Self::stand_ins) says.
     #[must_use]
     pub fn waiting(mut self, functions: usize) -> Self {
         self.waiting = Some(functions);
+        self
+    }
+
+    /// Functions beyond the [`workers`](Self::workers) that may wait for slow readers of what they write
+    /// ([`written_sync`](crate::written_sync)), each on a thread of its own: a function that has no place to
+    /// [wait](Self::waiting) goes on into a file, and where that is long, 32 MiB as a rule, or the disk is full, another
+    /// worker takes its place, and the function's thread ends with it. Such threads are started when they are needed. With 0,
+    /// or while there are as many, it writes on into the file, and its response is cut off when that is as long as it may
+    /// be ([`max_spooled_bytes`](ServerConfig::max_spooled_bytes)). Default 64.
+    #[must_use]
+    pub fn stand_ins(mut self, functions: usize) -> Self {
+        self.stand_ins = functions;
         self
     }
 
@@ -154,7 +167,7 @@ impl Blocking {
 
 impl Transport for Blocking {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
-        let pool = Pool::new(self.workers, self.tunnels)?;
+        let pool = Pool::new(self.workers, self.tunnels, self.stand_ins)?;
         let (service, handle) = opening.service(Arc::new(Files(Arc::clone(&pool))), handler)?;
         service.permit_waiting(self.waiting.unwrap_or(self.workers / 2).min(self.workers.saturating_sub(1)));
         let begin = || {

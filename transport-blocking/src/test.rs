@@ -126,7 +126,7 @@ impl TestPool {
     }
 
     fn start() -> io::Result<Arc<Pool>> {
-        let pool = Pool::new(1, Pool::TUNNELS)?;
+        let pool = Pool::new(1, Pool::TUNNELS, Pool::REPLACED)?;
         pool.start().inspect_err(|_| pool.close())?;
         Ok(pool)
     }

@@ -10,7 +10,8 @@ use crate::functions::Functions;
 /// A body that is what the function `write` writes, on a worker of the server that sends it. See
 /// [`httpfsm_transport::written_sync`](httpfsm_transport::written_sync()) for what it may rely on: so many functions
 /// that are ahead of slow readers wait as [`Blocking::waiting`](crate::Blocking::waiting) says, and the others write
-/// into a temporary file, so slow readers hold no more workers than that. A function that copies the request's body
+/// into a temporary file, so slow readers hold no more workers than that; where the file is long, the function goes on on a
+/// thread of its own ([`Blocking::stand_ins`](crate::Blocking::stand_ins)). A function that copies the request's body
 /// waits for its peer as well: an async handler awaits [`Body::gathered`] before it passes that body on, and a
 /// [`sync`](crate::sync) handler has it gathered, or has a permit.
 ///

@@ -3,7 +3,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
@@ -27,7 +29,11 @@ fn handler(request: Request) -> Response {
 }
 
 fn start(workers: usize) -> ServerHandle {
-    let server = Server::on(Blocking::default().workers(workers), ServerConfig::default());
+    start_on(Blocking::default().workers(workers), ServerConfig::default())
+}
+
+fn start_on(transport: Blocking, config: ServerConfig) -> ServerHandle {
+    let server = Server::on(transport, config);
     server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(sync(handler)).unwrap()
 }
 
@@ -66,5 +72,47 @@ fn readers_that_stand_still_hold_no_more_workers_than_may_wait() {
         }
         // They find what they have not read.
         silent.iter().for_each(|client| is_whole(client, LINES));
+    }
+}
+
+/// Threads of this process that are workers.
+fn workers() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim_end() == "httpfsm-worker").count()
+}
+
+/// In a process of its own, as it counts threads.
+#[test]
+fn functions_that_wait_where_the_disk_is_full_keep_no_worker_from_others_and_their_threads_end_with_them() {
+    const NAME: &str = "functions_that_wait_where_the_disk_is_full_keep_no_worker_from_others_and_their_threads_end_with_them";
+    if env::var_os(NAME).is_none() {
+        let own = env::current_exe().unwrap();
+        let run = Command::new(own).args(["--exact", NAME, "--nocapture"]).env(NAME, "1").output().unwrap();
+        return assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    }
+    // No response has a place in a file.
+    let config = ServerConfig { max_spooled_bytes: 1, ..ServerConfig::default() };
+    let server = start_on(Blocking::default().workers(1).stand_ins(3), config);
+    let until = |what: &str, expected: usize| {
+        let began = Instant::now();
+        while workers() != expected {
+            assert!(began.elapsed() < HANG, "{what}: {} workers", workers());
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    until("one function, and one that waits for sockets", 2);
+    for _ in 0..2 {
+        let silent: Vec<_> = (0..3).map(|_| ask(&server, "/")).collect();
+        until("each has given its place up", 5);
+        for _ in 0..3 {
+            is_whole(&ask(&server, "/?200"), 200);
+        }
+        // There is no place for one more.
+        let mut cut = Vec::new();
+        let end = ask(&server, "/").read_to_end(&mut cut);
+        assert!(cut.len() < LINES * 990, "{} bytes, {end:?}", cut.len());
+        silent.iter().for_each(|client| is_whole(client, LINES));
+        until("their threads are gone", 2);
     }
 }

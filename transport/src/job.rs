@@ -63,6 +63,14 @@ pub trait Spawner: Send + Sync + 'static {
         false
     }
 
+    /// The thread that calls this runs work of this spawner, which waits for a peer from now on, until it is over. `true`:
+    /// another thread has taken its place, or there is room for such a wait. `false`: it is not to wait. It is asked where
+    /// the threads are [few](Self::is_scarce): by a function of [`written_sync`](crate::written_sync()) that is far ahead of
+    /// its reader. The default is `false`.
+    fn give_place_up(&self) -> bool {
+        false
+    }
+
     /// The thread that calls this has taken a request of the server whose spawner this is
     /// ([`Incoming`](crate::Incoming)), and acts for that server until it is [taken back](Self::take_thread_back). By
     /// default that means nothing.
@@ -205,6 +213,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 
     fn is_scarce(&self) -> bool {
         (**self).is_scarce()
+    }
+
+    fn give_place_up(&self) -> bool {
+        (**self).give_place_up()
     }
 
     fn lend_thread(&self) {

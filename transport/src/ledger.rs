@@ -43,6 +43,15 @@ const RESERVED: u64 = 4;
 /// The part of the free room that one producer gets at most, so that the last ones are not left without any.
 const SHARE: u64 = 64;
 
+/// The part of all files that responses may take, so that slow readers leave some for requests.
+const WRITTEN: u64 = 2;
+
+/// The longest file of a response whose function is to wait before it is further ahead of its reader: the part of all
+/// files, and the bounds of that.
+const FILE_SHARE: u64 = 128;
+const FILE_LEAST: u64 = 256 << 10;
+const FILE_MOST: u64 = 32 << 20;
+
 /// What memory is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Row {
@@ -56,14 +65,23 @@ pub(crate) enum Row {
     Pieces,
     /// Bytes of bodies that have been asked for and have not come.
     Promised,
-    /// Request bodies in files.
+    /// Bodies in files.
     Spooled,
+    /// Those of responses among them.
+    Written,
+}
+
+impl Row {
+    /// Whether its bytes are in no memory.
+    fn is_of_files(self) -> bool {
+        matches!(self, Self::Spooled | Self::Written)
+    }
 }
 
 /// See the module's documentation.
 pub(crate) struct Ledger {
-    rows: [AtomicU64; 6],
-    /// Bytes in memory, and promised ones: the sum of all rows but the last.
+    rows: [AtomicU64; 7],
+    /// Bytes in memory, and promised ones: the sum of all rows but those of files.
     taken: AtomicU64,
     max_taken: u64,
     max_spooled: u64,
@@ -164,7 +182,7 @@ impl Ledger {
     /// Charges what is held already, whether or not there is room.
     fn add(&self, row: Row, bytes: u64) {
         self.rows[row as usize].fetch_add(bytes, Ordering::SeqCst);
-        if row != Row::Spooled {
+        if !row.is_of_files() {
             self.taken.fetch_add(bytes, Ordering::SeqCst);
         }
     }
@@ -181,8 +199,10 @@ impl Ledger {
             return;
         }
         self.rows[row as usize].fetch_sub(bytes, Ordering::SeqCst);
-        if row != Row::Spooled {
-            self.release(bytes);
+        match row {
+            Row::Spooled => {}
+            Row::Written => self.give_back(Row::Spooled, bytes),
+            _ => self.release(bytes),
         }
     }
 
@@ -259,14 +279,31 @@ impl Ledger {
         Charge { ledger: Arc::clone(self), row, bytes }
     }
 
-    /// The charge of a file, which is empty.
+    /// The charge of a request's file, which is empty.
     pub(crate) fn file(self: &Arc<Self>) -> Charge {
         Charge { ledger: Arc::clone(self), row: Row::Spooled, bytes: 0 }
+    }
+
+    /// The same for a response.
+    pub(crate) fn written_file(self: &Arc<Self>) -> Charge {
+        Charge { ledger: Arc::clone(self), row: Row::Written, bytes: 0 }
+    }
+
+    /// How long the file of a response becomes whose function may wait.
+    pub(crate) fn file_share(&self) -> u64 {
+        (self.max_spooled / FILE_SHARE).clamp(FILE_LEAST, FILE_MOST)
     }
 
     /// Where files of bodies are made; `None`: where the system has its temporary files.
     pub(crate) fn spool_dir(&self) -> Option<&Path> {
         self.spool_dir.as_deref()
+    }
+
+    /// Adds to a row of files, of which there are to be `most` bytes.
+    fn lengthen(&self, row: Row, bytes: u64, most: u64) -> Result<(), NoRoom> {
+        let fits = |taken: u64| taken.checked_add(bytes).filter(|&taken| taken <= most);
+        let row = &self.rows[row as usize];
+        row.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).map(drop).map_err(|_| NoRoom)
     }
 
     fn tell_no_room(&self) {
@@ -324,10 +361,14 @@ impl Charge {
 
     /// A file is to become so much longer.
     pub(crate) fn spool(&mut self, bytes: u64) -> Result<(), NoRoom> {
-        let Ledger { rows, max_spooled, .. } = &*self.ledger;
-        let fits = |spooled: u64| spooled.checked_add(bytes).filter(|spooled| spooled <= max_spooled);
-        let spooled = &rows[Row::Spooled as usize];
-        spooled.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).map_err(|_| NoRoom)?;
+        if self.row == Row::Written {
+            self.ledger.lengthen(Row::Written, bytes, self.ledger.max_spooled / WRITTEN)?;
+        }
+        let spooled = self.ledger.lengthen(Row::Spooled, bytes, self.ledger.max_spooled);
+        if spooled.is_err() && self.row == Row::Written {
+            self.ledger.rows[Row::Written as usize].fetch_sub(bytes, Ordering::SeqCst);
+        }
+        spooled?;
         self.bytes += bytes;
         Ok(())
     }

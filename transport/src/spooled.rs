@@ -1,4 +1,4 @@
-//! The file of a request body that is kept whole.
+//! The file of a body: of a request's that is kept whole, or of a response's whose function is ahead of its reader.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -22,17 +22,22 @@ pub(crate) struct Spooled {
 }
 
 impl Spooled {
-    /// Makes the file.
+    /// Makes the file of a request.
     pub(crate) fn create(ledger: &Arc<Ledger>, spawner: Arc<dyn Spawner>) -> io::Result<Self> {
-        let file = make(ledger.spool_dir())?;
-        Ok(Self::new(file, ledger.file(), spawner))
+        Ok(Self::new(make(ledger.spool_dir())?, ledger.file(), spawner))
+    }
+
+    /// Makes the file of a response.
+    pub(crate) fn create_written(ledger: &Arc<Ledger>, spawner: Arc<dyn Spawner>) -> io::Result<Self> {
+        Ok(Self::new(make(ledger.spool_dir())?, ledger.written_file(), spawner))
     }
 
     fn new(file: File, charge: Charge, spawner: Arc<dyn Spawner>) -> Self {
         Self { file: Some(file), charge: Some(charge), spawner }
     }
 
-    /// Appends to it. Above `max_spooled_bytes` the error is [`NoRoom`](httpfsm::handler::NoRoom).
+    /// Appends to it. Above `max_spooled_bytes`, or its half for responses, the error is
+    /// [`NoRoom`](httpfsm::handler::NoRoom).
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(charge) = &mut self.charge {
             charge.spool(bytes.len() as u64).map_err(io::Error::other)?;

@@ -2,8 +2,9 @@
 //!
 //! The function and the source of the body share a window. A function that is ahead of its reader waits, unless it
 //! holds one of few threads and too many wait already: then it writes into a file, from which the source reads when the
-//! window is empty. So slow readers hold no more threads than there are permits. The bytes keep their order: while the
-//! file has some that were not read, all go there.
+//! window is empty. So slow readers hold no more threads than there are permits. Where the file is long, or the disk is
+//! full, the function has another thread take its place, and waits until the file is read. The bytes keep their order:
+//! while the file has some that were not read, all go there.
 
 use std::error::Error;
 use std::fmt;
@@ -42,7 +43,11 @@ const READ: usize = 256 << 10;
 /// function may be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it
 /// waits, for `write_timeout` at most, as a peer that takes nothing is cut. Where the threads are
 /// [few](Spawner::is_scarce), so many functions may wait as the transport [permits](crate::Service::permit_waiting);
-/// the others go on, and what they write waits in a temporary file, up to `max_spooled_bytes` of all files.
+/// the others go on, and what they write waits in a temporary file. Before that is longer than a 128th part of
+/// `max_spooled_bytes`, within 256 KiB and 32 MiB, or where it finds no room, another thread
+/// [takes the place](Spawner::give_place_up) of the function, which then waits. Where no thread can, the function goes on
+/// into the file; a response that finds no room there is cut off. Files of responses take half of `max_spooled_bytes` at
+/// most.
 ///
 /// A function that reads the body of its request as it writes waits for its peer on its thread. Of an async handler it is
 /// given a body that is [gathered](httpfsm::handler::Body::gathered) where threads are few; a `sync` handler sees to that.
@@ -233,7 +238,7 @@ impl Running {
                 Next::Piece { bytes, .. } => return Poll::Ready(Frame::Data(bytes)),
                 Next::InFile { file, at, length } => self.reading = Some(self.read(file, at, length)),
                 // It is dropped here, outside of the lock.
-                Next::FileIsRead(file) => drop(file),
+                Next::FileIsRead { file, .. } => drop(file),
                 Next::End(Ok(trailers)) => return Poll::Ready(trailers.map_or(Frame::End, Frame::Trailers)),
                 Next::End(Err(failure)) => return Poll::Ready(Frame::Error(failure)),
             }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
-use httpfsm::config::ServerConfig;
+use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, ConnectionInfo, Failure, Handler, Request, Response, Subscriber};
 use httpfsm::status::Status;
@@ -357,6 +357,90 @@ fn files_of_written_bodies_are_bounded_as_those_of_requests() {
     assert!(said.flatten().unwrap().contains("holds as many bytes as it may"));
     assert!(!all(&mut server, &client).ends_with(b"0\r\n\r\n"), "it is cut");
     drop(client);
+    ends(&mut server);
+}
+
+/// What three functions do that have no permit and may give their places up, where files may be that long in all: the
+/// responses, and how long the files were.
+fn far_ahead(max_spooled_bytes: u64, lines: u64) -> (Vec<Vec<u8>>, u64) {
+    let config = ServerConfig { max_spooled_bytes, ..ServerConfig::default() };
+    let mut server = serve(config, Few::with_places(1, 3), move |body| count_to(body, lines));
+    let clients = [(); 3].map(|()| server.connect().unwrap());
+    clients.iter().for_each(|client| client.send(GET_1_0));
+    let (mut received, mut most) = (vec![Vec::new(); 3], 0);
+    until(&mut server, "the end", |server| {
+        for _ in 0..100 {
+            for (client, received) in clients.iter().zip(&mut received) {
+                received.extend(client.take_at_most(3_000));
+            }
+            server.run();
+            most = most.max(server.held().memory.spooled);
+        }
+        clients.iter().all(MemoryClient::is_ended)
+    });
+    for (client, received) in clients.iter().zip(&mut received) {
+        received.extend(client.take());
+    }
+    drop(clients);
+    ends(&mut server);
+    (received, most)
+}
+
+#[test]
+fn functions_that_find_no_place_in_files_wait_and_nothing_is_cut() {
+    let expected = counted(LINES);
+    // Half of the files is for responses: in the first there is no piece, in the second two, for one of three.
+    for max_spooled_bytes in [1, 300_000] {
+        let (received, most) = far_ahead(max_spooled_bytes, LINES);
+        for received in received {
+            assert!(content(&received) == expected, "{} of {} bytes", received.len(), expected.len());
+        }
+        assert!(most <= max_spooled_bytes / 2, "{most} of {max_spooled_bytes}");
+    }
+}
+
+#[test]
+fn a_function_that_may_wait_does_before_its_file_is_longer_than_its_share() {
+    // Of all files a 128th part, but 256 KiB at least.
+    for (max_spooled_bytes, share) in [(96 << 20, 768 << 10), (4 << 20, 256 << 10)] {
+        let lines = 3 * LINES;
+        let (received, most) = far_ahead(max_spooled_bytes, lines);
+        assert!(received.iter().all(|received| content(received) == counted(lines)));
+        assert!(most >= share && most <= 3 * (share + (64 << 10)), "{most}, and the share is {share}");
+    }
+}
+
+/// What requests may have in files is not taken by those who read nothing.
+#[test]
+fn responses_leave_half_of_the_files_to_requests() {
+    let mut config = ServerConfig { max_spooled_bytes: 1 << 20, ..ServerConfig::default() };
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 1;
+    let few = Few::start(1);
+    let mut server = MemoryServer::new(config, move |mut request: Request| {
+        let written = written_sync(few.clone(), |body: &mut SyncBodyWriter| count_to(body, 2 * LINES));
+        async move {
+            if request.method() == "GET" {
+                return Response::new(Status::OK).with_body(written);
+            }
+            let content = request.body().collect(1 << 30).await.unwrap();
+            Response::text(format!("{} bytes", content.len()))
+        }
+    });
+    let silent = [(); 3].map(|()| server.connect().unwrap());
+    for client in &silent {
+        client.send(GET);
+        server.run();
+    }
+    until(&mut server, "no response finds room", |server| {
+        server.held().memory.spooled > (512 << 10) - (64 << 10)
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 400000\r\n\r\n");
+    client.send(vec![b'x'; 400_000]);
+    let received = all(&mut server, &client);
+    assert_eq!(content(&received), b"400000 bytes");
+    drop((silent, client));
     ends(&mut server);
 }
 

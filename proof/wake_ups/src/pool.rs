@@ -2,9 +2,9 @@
 //! wakes.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use loom::sync::Arc;
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 
 use crate::duty::Duty;
 use crate::lock::{Condvar, Mutex, lock};
@@ -37,6 +37,8 @@ pub(crate) struct Function {
     pub(crate) then: &'static [Task],
     /// Called by whom its end wakes.
     pub(crate) calls: &'static [Function],
+    /// Before it blocks, another worker takes its place.
+    pub(crate) gives_place_up: bool,
 }
 
 pub(crate) struct Pool {
@@ -44,6 +46,8 @@ pub(crate) struct Pool {
     queue: WorkQueue<Task, Function>,
     duty: Duty,
     epoll: Epoll,
+    /// Those that have taken the place of others.
+    stand_ins: Mutex<Vec<JoinHandle<()>>>,
     progress: Mutex<Progress>,
     changed: Condvar,
     /// The names of all, as bits.
@@ -72,13 +76,14 @@ impl Worker {
 
 /// Runs so many workers, of which so many are on duty, and `outside` on threads that are none, until all that is named is
 /// over. Then the pool is closed by whoever was the last.
-pub(crate) fn run(workers: usize, on_duty: usize, names: u32, outside: &[fn(&Pool)]) {
+pub(crate) fn run(workers: usize, on_duty: usize, names: u32, outside: &[fn(&Arc<Pool>)]) {
     let most_functions = workers - 1;
     let (queue, epoll) = (WorkQueue::new(most_functions), Epoll::default());
     let (progress, changed, duty) = (Mutex::default(), Condvar::new(), Duty::new(on_duty));
     let all = (1 << names) - 1;
-    let pool = Arc::new(Pool { most_functions, queue, duty, epoll, progress, changed, all });
-    let spawn = |work: fn(&Pool)| {
+    let stand_ins = Mutex::default();
+    let pool = Arc::new(Pool { most_functions, queue, duty, epoll, stand_ins, progress, changed, all });
+    let spawn = |work: fn(&Arc<Pool>)| {
         let pool = Arc::clone(&pool);
         thread::spawn(move || work(&pool))
     };
@@ -93,6 +98,9 @@ pub(crate) fn run(workers: usize, on_duty: usize, names: u32, outside: &[fn(&Poo
         first(&pool);
     }
     threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+    while let Some(thread) = { lock(&pool.stand_ins).pop() } {
+        thread.join().expect("it does not panic");
+    }
     let (tasks, functions) = pool.queue.take_all();
     assert!(tasks.is_empty() && functions.is_empty(), "something is left");
 }
@@ -129,7 +137,7 @@ impl Pool {
     }
 
     /// `Pool::work`.
-    fn work(&self) {
+    fn work(self: &Arc<Self>) {
         self.duty.resume();
         self.work_on(&mut Worker::default());
         if !self.queue.leave() {
@@ -138,7 +146,7 @@ impl Pool {
     }
 
     /// `Pool::work_on`.
-    fn work_on(&self, worker: &mut Worker) {
+    fn work_on(self: &Arc<Self>, worker: &mut Worker) {
         let mut turns = 0;
         loop {
             turns += 1;
@@ -146,8 +154,9 @@ impl Pool {
                 worker.function.take().into_iter().for_each(|function| self.share_function(function));
                 worker.next.take().into_iter().for_each(|task| self.share(task));
             }
+            let mut ends = false;
             if let Some(function) = worker.function.take() {
-                self.run_own(worker, function);
+                ends = self.run_own(worker, function);
             } else if let Some(task) = worker.next.take() {
                 self.poll(worker, task);
             } else if !self.queue.is_empty() {
@@ -155,12 +164,15 @@ impl Pool {
                 self.wake_if(wakes);
                 match taken {
                     Some(Taken::Task(task)) => self.poll(worker, task),
-                    Some(Taken::Function(function)) => self.run(worker, function),
-                    Some(Taken::Closed) => return,
+                    Some(Taken::Function(function)) => ends = self.run(worker, function),
+                    Some(Taken::Closed) => ends = true,
                     None => {}
                 }
             } else {
                 turns = TURNS;
+            }
+            if ends {
+                return;
             }
             if turns >= TURNS {
                 turns = 0;
@@ -191,29 +203,47 @@ impl Pool {
     }
 
     /// `Pool::run_own`.
-    fn run_own(&self, worker: &mut Worker, function: Function) {
+    fn run_own(self: &Arc<Self>, worker: &mut Worker, function: Function) -> bool {
         let (function, wakes) = self.queue.begin_function(function, worker.next.take());
         self.wake_if(wakes);
-        if let Some(function) = function {
-            self.run(worker, function);
-        }
+        function.is_some_and(|function| self.run(worker, function))
+    }
+
+    /// `Pool::replace_worker`.
+    fn replace_worker(self: &Arc<Self>) {
+        self.queue.join();
+        let pool = Arc::clone(self);
+        lock(&self.stand_ins).push(thread::spawn(move || pool.work()));
+        let wakes = self.queue.end_function(true);
+        self.wake_if(wakes);
     }
 
     /// `Pool::run`.
-    fn run(&self, worker: &mut Worker, function: Function) {
+    fn run(self: &Arc<Self>, worker: &mut Worker, function: Function) -> bool {
         self.duty.pause();
         let mut progress = lock(&self.progress);
         progress.running += 1;
         assert!(progress.running <= self.most_functions, "too many functions run");
         drop(progress);
+        if function.gives_place_up {
+            lock(&self.progress).running -= 1;
+            self.replace_worker();
+        }
         self.block_for(function.blocks_for);
-        lock(&self.progress).running -= 1;
+        lock(&self.progress).running -= usize::from(!function.gives_place_up);
         function.then.iter().for_each(|&task| self.push_next(worker, task));
         worker.function = function.calls.first().copied();
+        if function.gives_place_up {
+            worker.next.take().into_iter().for_each(|task| self.share(task));
+            worker.function.take().into_iter().for_each(|function| self.share_function(function));
+            self.is_over(function.name);
+            return true;
+        }
         self.is_over(function.name);
         self.duty.resume();
         let wakes = self.queue.end_function(!worker.is_empty());
         self.wake_if(wakes);
+        false
     }
 
     fn poll(&self, worker: &mut Worker, task: Task) {

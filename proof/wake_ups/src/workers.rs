@@ -1,5 +1,7 @@
 //! Workers that wait for sockets together: what is queued is taken, whatever its taker does, and all end.
 
+use std::sync::Arc;
+
 use crate::pool::{Function, Pool, Task, run};
 
 /// What has to hold for so many workers, of which so many are on duty.
@@ -14,7 +16,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
                 on_duty,
                 3,
                 &[
-                    |pool: &Pool| pool.share(task(1)),
+                    |pool: &Arc<Pool>| pool.share(task(1)),
                     |pool| pool.event(Task { wakes: const { &[task(3)] }, ..task(2) }),
                 ],
             );
@@ -27,7 +29,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
                 workers,
                 on_duty,
                 2,
-                &[|pool: &Pool| {
+                &[|pool: &Arc<Pool>| {
                     pool.event(Task { blocks_for: 2, ..task(1) });
                     pool.share(task(2));
                 }],
@@ -39,7 +41,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
             workers,
             on_duty,
             2,
-            &[|pool: &Pool| pool.event(Task { wakes: const { &[task(2)] }, blocks_for: 2, ..task(1) })],
+            &[|pool: &Arc<Pool>| pool.event(Task { wakes: const { &[task(2)] }, blocks_for: 2, ..task(1) })],
         );
     }),
     ("what is queued behind a task that blocks is taken by others", |workers, on_duty| {
@@ -48,7 +50,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
             on_duty,
             3,
             &[
-                |pool: &Pool| pool.share(Task { blocks_for: 3, ..task(1) }),
+                |pool: &Arc<Pool>| pool.share(Task { blocks_for: 3, ..task(1) }),
                 |pool| {
                     pool.share(task(2));
                     pool.share(task(3));
@@ -58,20 +60,20 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
     }),
     ("a function that blocks holds up no task", |workers, on_duty| {
         const CALLS: Task = Task { calls: &[Function { blocks_for: 3, ..function(2) }], ..task(1) };
-        run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.event(task(3))]);
+        run(workers, on_duty, 3, &[|pool: &Arc<Pool>| pool.event(CALLS), |pool| pool.event(task(3))]);
     }),
     (
         "a function that blocks does not hold up its own task, which was woken while it called",
         |workers, on_duty| {
             const CALLS: Task =
                 Task { calls: &[Function { blocks_for: 3, ..function(2) }], again: &[task(3)], ..task(1) };
-            run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS)]);
+            run(workers, on_duty, 3, &[|pool: &Arc<Pool>| pool.event(CALLS)]);
         },
     ),
     ("a function from outside, for a file, runs beside that of a task", |workers, on_duty| {
         const CALLS: Task = Task { calls: &[function(2)], ..task(1) };
         const FILE: Function = function(3);
-        run(workers, on_duty, 3, &[|pool: &Pool| pool.event(CALLS), |pool| pool.share_function(FILE)]);
+        run(workers, on_duty, 3, &[|pool: &Arc<Pool>| pool.event(CALLS), |pool| pool.share_function(FILE)]);
     }),
     (
         "a function that may not run yet, and is called before its worker looks at sockets, runs later",
@@ -82,7 +84,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
             const SECOND: Task = Task { again: &[THIRD], ..task(4) };
             const FIRST: Task = Task { again: &[SECOND], ..task(3) };
             const HOLDS: Task = Task { calls: &[Function { blocks_for: 6, ..function(2) }], ..task(1) };
-            run(workers, on_duty, 7, &[|pool: &Pool| pool.event(HOLDS), |pool| pool.event(FIRST)]);
+            run(workers, on_duty, 7, &[|pool: &Arc<Pool>| pool.event(HOLDS), |pool| pool.event(FIRST)]);
         },
     ),
     (
@@ -96,7 +98,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
                 on_duty,
                 5,
                 &[
-                    |pool: &Pool| pool.event(Task { calls: const { &[SECOND] }, ..task(1) }),
+                    |pool: &Arc<Pool>| pool.event(Task { calls: const { &[SECOND] }, ..task(1) }),
                     |pool| {
                         pool.event(task(5));
                     },
@@ -107,7 +109,7 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
     ("no more functions run than may, and each does", |workers, on_duty| {
         const CALL: [Task; 2] =
             [Task { calls: &[function(2)], ..task(1) }, Task { calls: &[function(4)], ..task(3) }];
-        run(workers, on_duty, 4, &[|pool: &Pool| pool.event(CALL[0]), |pool| pool.event(CALL[1])]);
+        run(workers, on_duty, 4, &[|pool: &Arc<Pool>| pool.event(CALL[0]), |pool| pool.event(CALL[1])]);
     }),
     (
         "a function that waits for its turn gets it also where the worker of the one before goes on with what blocks",
@@ -120,17 +122,35 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
                 workers,
                 on_duty,
                 5,
-                &[|pool: &Pool| {
+                &[|pool: &Arc<Pool>| {
                     pool.event(CALL[0]);
                     pool.event(CALL[1]);
                 }],
             );
         },
     ),
+    (
+        "a function whose place another worker takes holds up no other, and what it wakes at its end is done",
+        |workers, on_duty| {
+            // There are as many threads as can be checked where it is called by one of two workers.
+            if workers > 2 {
+                return;
+            }
+            const WAITS: Function = Function {
+                gives_place_up: true,
+                blocks_for: 4,
+                then: &[Task { calls: &[function(6)], ..task(5) }],
+                ..function(2)
+            };
+            const CALLS: Task = Task { calls: &[WAITS], again: &[OTHER], ..task(1) };
+            const OTHER: Task = Task { calls: &[function(4)], ..task(3) };
+            run(workers, on_duty, 6, &[|pool: &Arc<Pool>| pool.event(CALLS)]);
+        },
+    ),
 ];
 
 const fn function(name: u32) -> Function {
-    Function { name, blocks_for: 0, then: &[], calls: &[] }
+    Function { name, blocks_for: 0, then: &[], calls: &[], gives_place_up: false }
 }
 
 const fn task(name: u32) -> Task {

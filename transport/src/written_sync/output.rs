@@ -24,6 +24,8 @@ pub(super) struct Output {
     pub(super) files: Arc<dyn Spawner>,
     pub(super) ledger: Arc<Ledger>,
     permits: Arc<Permits>,
+    /// Another thread has taken the place of the function's own, which waits as long as it has to.
+    has_given_place_up: bool,
 }
 
 impl Output {
@@ -32,10 +34,12 @@ impl Output {
     pub(super) fn new(functions: Arc<dyn Spawner>) -> Self {
         if let Some(server) = serving::served() {
             let (ledger, permits) = (Arc::clone(&server.ledger), Arc::clone(&server.permits));
-            return Self { functions, files: Arc::clone(&server.spawner), ledger, permits };
+            let files = Arc::clone(&server.spawner);
+            return Self { functions, files, ledger, permits, has_given_place_up: false };
         }
         let ledger = Ledger::new(&ServerConfig::default(), Arc::default(), Clock::system(), None);
-        Self { files: Arc::clone(&functions), functions, ledger, permits: Permits::new(0) }
+        let (files, permits) = (Arc::clone(&functions), Permits::new(0));
+        Self { functions, files, ledger, permits, has_given_place_up: false }
     }
 
     pub(super) fn memory(&self) -> MemoryHandle {
@@ -43,46 +47,67 @@ impl Output {
     }
 
     /// Passes a piece on, in order.
-    pub(super) fn put(&self, window: &Window, mut piece: Bytes) -> io::Result<()> {
+    pub(super) fn put(&mut self, window: &Window, mut piece: Bytes) -> io::Result<()> {
         while !piece.is_empty() {
-            let reserved = match window.place(piece.len())? {
-                Place::File => return self.spool(window, &piece),
+            let place = window.place(piece.len(), self.ledger.file_share())?;
+            let reserved = match place {
                 // One piece at a time waits for no room.
                 Place::Empty => Some(self.memory().reserve_now(piece.len())),
                 Place::Behind => self.memory().try_reserve(piece.len()),
-                Place::Full => None,
+                Place::Full | Place::File | Place::LongFile => None,
             };
-            match reserved {
-                Some(reserved) => {
-                    let part = piece.split_to(reserved.bytes());
-                    window.push(reserved.attach(part))?;
+            if let Some(reserved) = reserved {
+                let part = piece.split_to(reserved.bytes());
+                window.push(reserved.attach(part))?;
+            } else if !self.waits(window, place)? {
+                match self.spool(window, &piece) {
+                    Ok(()) => return Ok(()),
+                    // The disk is full, say. What is in the file is read before the function goes on.
+                    Err(error) => self.waits_after(window, error)?,
                 }
-                None if self.waits(window)? => {}
-                None => return self.spool(window, &piece),
             }
         }
         Ok(())
     }
 
-    /// Waits until the source has taken some, if the function may.
-    fn waits(&self, window: &Window) -> io::Result<bool> {
+    /// Waits until the file is read, in which a piece has found no place.
+    fn waits_after(&mut self, window: &Window, error: io::Error) -> io::Result<()> {
+        window.check()?;
+        if in_place::is_so() || !self.gives_place_up() {
+            return Err(error);
+        }
+        window.wait()
+    }
+
+    /// Waits until the source has taken some, if the function may. `false`: it goes on into the file.
+    fn waits(&mut self, window: &Window, place: Place) -> io::Result<bool> {
         if in_place::is_so() {
             return Ok(false);
         }
-        let is_scarce = self.functions.is_scarce();
-        let permit = if is_scarce { self.permits.try_take() } else { None };
-        let may_wait = permit.is_some() || !is_scarce;
-        if may_wait {
+        let may_wait = !self.functions.is_scarce() || self.has_given_place_up;
+        let permit = match place {
+            // It may have written there before it could wait.
+            Place::File | Place::LongFile => None,
+            _ if may_wait => None,
+            _ => self.permits.try_take(),
+        };
+        let waits = may_wait || permit.is_some() || place == Place::LongFile && self.gives_place_up();
+        if waits {
             window.wait()?;
         }
-        Ok(may_wait)
+        Ok(waits)
+    }
+
+    fn gives_place_up(&mut self) -> bool {
+        self.has_given_place_up = self.has_given_place_up || self.functions.give_place_up();
+        self.has_given_place_up
     }
 
     fn spool(&self, window: &Window, piece: &Bytes) -> io::Result<()> {
         window.spool(piece.len(), |file| {
             let file = match file {
                 Some(file) => file,
-                none => none.insert(Spooled::create(&self.ledger, Arc::clone(&self.files))?),
+                none => none.insert(Spooled::create_written(&self.ledger, Arc::clone(&self.files))?),
             };
             file.append(piece)
         })

@@ -1,10 +1,10 @@
 //! What a function has written and the source has not taken: pieces in memory, and behind them those in a file.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::{io, mem};
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
@@ -72,7 +72,11 @@ pub(super) enum Next {
         length: u64,
     },
     /// All of it was read.
-    FileIsRead(WindowFile),
+    FileIsRead {
+        file: WindowFile,
+        /// As of a piece.
+        makes_room: bool,
+    },
     End(WriteEnd),
 }
 
@@ -87,6 +91,8 @@ pub(super) enum Place {
     Full,
     /// Into the file, where bytes before it are.
     File,
+    /// The same, where the file is so long that the source is rather to read it first.
+    LongFile,
 }
 
 /// The function's side.
@@ -97,19 +103,21 @@ impl Window {
         if self.is_gone.load(Ordering::Acquire) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
-    /// Where a piece of so many bytes may go.
-    pub(super) fn place(&self, bytes: usize) -> io::Result<Place> {
+    /// Where a piece of so many bytes may go; a file of `long` bytes is long.
+    pub(super) fn place(&self, bytes: usize, long: u64) -> io::Result<Place> {
         let state = lock(&self.state);
         state.check()?;
-        Ok(state.place(bytes))
+        Ok(state.place(bytes, long))
     }
 
-    /// Waits until the source has taken all but half of what may be in memory, and one piece at least.
+    /// Waits until the source has taken all but half of what may be in memory, and one piece at least; where there is a
+    /// file, all of it.
     pub(super) fn wait(&self) -> io::Result<()> {
         let mut state = lock(&self.state);
         let pieces = state.pieces.len();
-        while !(state.is_closed || state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room())
-        {
+        let has_taken =
+            |state: &WindowState| state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room();
+        while !(state.is_closed || state.overflow.is_none() && has_taken(&state)) {
             state.is_waited_for = true;
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -169,7 +177,9 @@ impl Window {
 impl Window {
     pub(super) fn poll_next(&self, cx: &Context<'_>) -> Poll<Next> {
         let next = waiting::poll(&self.state, cx, WindowState::next);
-        if let Poll::Ready(Next::Piece { makes_room: true, .. }) = next {
+        if let Poll::Ready(Next::Piece { makes_room: true, .. } | Next::FileIsRead { makes_room: true, .. }) =
+            next
+        {
             self.taken.notify_all();
         }
         next
@@ -187,7 +197,7 @@ impl Window {
         let mut state = lock(&self.state);
         state.is_closed = true;
         self.is_gone.store(true, Ordering::Release);
-        let unread = (std::mem::take(&mut state.pieces), state.overflow.take());
+        let unread = (mem::take(&mut state.pieces), state.overflow.take());
         let (end, source) = (state.end.take(), state.source.take());
         drop(state);
         self.taken.notify_all();
@@ -208,9 +218,9 @@ impl WindowState {
         if self.is_closed { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
-    fn place(&self, bytes: usize) -> Place {
-        if self.overflow.is_some() {
-            Place::File
+    fn place(&self, bytes: usize, long: u64) -> Place {
+        if let Some(overflow) = &self.overflow {
+            if overflow.written < long { Place::File } else { Place::LongFile }
         } else if self.pieces.is_empty() {
             Place::Empty
         } else if self.pieces.len() < PIECES && self.held + bytes <= BYTES {
@@ -229,7 +239,8 @@ impl WindowState {
         if let Some(bytes) = self.pieces.pop_front() {
             self.held -= bytes.len();
             // Not for each piece: it is a system call, and a switch between threads.
-            let makes_room = self.is_waited_for && (self.pieces.is_empty() || self.has_room());
+            let makes_room =
+                self.is_waited_for && self.overflow.is_none() && (self.pieces.is_empty() || self.has_room());
             self.is_waited_for &= !makes_room;
             return Ok(Next::Piece { bytes, makes_room });
         }
@@ -241,7 +252,8 @@ impl WindowState {
             }
             if !overflow.is_written {
                 self.overflow = None;
-                return Ok(Next::FileIsRead(file));
+                let makes_room = mem::take(&mut self.is_waited_for);
+                return Ok(Next::FileIsRead { file, makes_room });
             }
             return Err(&mut self.source);
         }

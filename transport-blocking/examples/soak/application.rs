@@ -23,6 +23,9 @@ pub(crate) const PANIC: &str = "as it was told";
 /// The longest that a function takes.
 pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
+/// The bytes of a large response: more than two sockets hold.
+pub(crate) const LARGE: usize = 300 << 14;
+
 pub(crate) struct Application {
     timer: Arc<Timer>,
     /// A handler blocks until another task has had its turn. As many as there are workers would wait for ever.
@@ -196,10 +199,9 @@ fn function(mut request: Request) -> Response {
                 Ok::<_, io::Error>(())
             }));
         }
-        // More than two sockets hold.
         "f-large" => {
             return Response::new(Status::OK).with_body(written_sync(|body| {
-                (0..300).try_for_each(|_| body.write_all(&[b'l'; 16 << 10]))
+                (0..LARGE >> 14).try_for_each(|_| body.write_all(&[b'l'; 1 << 14]))
             }));
         }
         _ => {}

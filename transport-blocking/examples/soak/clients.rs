@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::application::LARGE;
 use crate::client::{Client, Received};
 
 /// Kinds whose response is the number, and how many of each are asked for.
@@ -133,7 +134,8 @@ impl Asking {
             65..70 => self.upload(&mut client, true)?,
             70..76 => self.stream(&mut client, number)?,
             76..80 => self.fails(&mut client)?,
-            80..88 => return self.upgraded(client),
+            80..87 => return self.upgraded(client),
+            87 => self.reads_late(&mut client)?,
             _ => return self.leaves(client, number),
         };
         *lock(&self.watch().waits) = None;
@@ -216,6 +218,16 @@ impl Asking {
         client.send(format!("GET /{kind}/{number} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())?;
         let received = client.response()?;
         self.count(&received, &number.to_string().repeat(5), kind)?;
+        Ok(!received.closes)
+    }
+
+    /// What its function has written long before. Some functions are to wait, with others in their places.
+    fn reads_late(&mut self, client: &mut Client) -> io::Result<bool> {
+        self.waits("f-large".to_owned());
+        client.send(b"GET /f-large/0 HTTP/1.1\r\nHost: a\r\n\r\n")?;
+        thread::sleep(Duration::from_millis(self.random.below(300)));
+        let received = client.response()?;
+        self.count(&received, &"l".repeat(LARGE), "f-large")?;
         Ok(!received.closes)
     }
 

@@ -61,7 +61,10 @@ fn soak() -> io::Result<ExitCode> {
     // Less than some functions take.
     config.channel.responseless_timeout = Some(Duration::from_millis(1500));
     config.channel.inbuf_overflow = 64 << 10;
-    let server = Server::on(Blocking::default().workers(workers).tunnels(8), config)
+    // So little that functions with slow readers have to give their places up.
+    config.max_spooled_bytes = 4 << 20;
+    let transport = Blocking::default().workers(workers).tunnels(8).stand_ins(PLACES as usize);
+    let server = Server::on(transport, config)
         .listen_tcp("127.0.0.1:0".parse().map_err(io::Error::other)?)
         .serve(application.handler())?;
     let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output, WorkerBuffers};
 use httpfsm::config::ErrorPage;
-use httpfsm::handler::Frame;
+use httpfsm::handler::{Frame, Security};
 use httpfsm::request::RequestHead;
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::time::{Date, Moment, Now};
@@ -182,4 +182,12 @@ fn content_shows_its_length() {
     assert_shows(&Frame::Data(Bytes::from(SECRET)), "Data(11 bytes)");
     let page = ErrorPage { content_type: "text/plain".into(), body: Bytes::from(SECRET) };
     assert_shows(&page, r#"ErrorPage { content_type: "text/plain", body: 11 bytes }"#);
+}
+
+#[test]
+fn the_protocol_of_a_layer_is_shown_as_text_that_is_escaped_once() {
+    let mut security = Security::default();
+    security.alpn = Some(b"a\xff\"".to_vec());
+    let shown = format!("{security:?}");
+    assert!(shown.contains(r#"alpn: Some("a\xff\""),"#), "{shown}");
 }

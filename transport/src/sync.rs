@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io::{self, Read};
 use std::mem;
 use std::pin::Pin;
@@ -265,7 +265,8 @@ impl Read for BodyReader {
 /// # fn main() -> std::io::Result<()> {
 /// let handler = |_: Request| async { "Hello, world!" };
 /// let server = Connections::new(ServerConfig::default(), Arc::new(Threads), handler)?;
-/// block_on(server.handle().begin_drain(None).gone());
+/// server.handle().begin_drain(None);
+/// block_on(server.handle().clone());
 /// # Ok(())
 /// # }
 /// ```
@@ -274,11 +275,11 @@ impl Read for BodyReader {
 ///
 /// Such a thread waits for a request's end of input, end of connection or upgrade, which would never end. A body fails
 /// there instead: see [`BodyReader`].
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     let parking = Parking::new();
     let waker = parking.waker();
     let mut cx = Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
+    let mut future = std::pin::pin!(future.into_future());
     loop {
         let (stuck, blocking) = (Stuck::set(worker::drives()), BlockingScope::begin());
         let polled = Pin::as_mut(&mut future).poll(&mut cx);

@@ -2,7 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::borrow::Borrow;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::ops::Deref;
 
 use crate::part::{part, part_mut};
@@ -19,6 +22,9 @@ const SHORT: usize = 22;
 /// // It is used as a `&str` is.
 /// assert!(name == "server.clisrv_17" && name.ends_with("_17"));
 /// assert_eq!(format!("{name}: opened"), "server.clisrv_17: opened");
+/// // So it is as a key.
+/// let requests = std::collections::HashMap::from([(name, 3)]);
+/// assert_eq!(requests.get("server.clisrv_17"), Some(&3));
 /// ```
 #[derive(Clone)]
 pub struct ChannelName(Text);
@@ -87,6 +93,38 @@ impl PartialEq for ChannelName {
 
 impl Eq for ChannelName {}
 
+impl PartialOrd for ChannelName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// In the order of the text.
+impl Ord for ChannelName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+/// As the text, so a map of names is asked with a `&str`.
+impl Hash for ChannelName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl Borrow<str> for ChannelName {
+    fn borrow(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for ChannelName {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl PartialEq<str> for ChannelName {
     fn eq(&self, other: &str) -> bool {
         self.as_str() == other
@@ -127,6 +165,14 @@ mod tests {
             assert_eq!((names[0].as_str(), names[1].to_string()), (text.as_str(), text.clone()));
             assert_ne!(names[0], ChannelName::from("a".repeat(length)));
         }
+    }
+
+    #[test]
+    fn names_are_sorted_as_their_texts_whatever_holds_them() {
+        let long = "a".repeat(2 * SHORT);
+        let sorted = ["a", &long, "b"].map(ChannelName::from);
+        let names: alloc::collections::BTreeSet<_> = ["b", "a", &long].map(ChannelName::from).into();
+        assert!(names.iter().eq(&sorted) && names.contains(long.as_str()));
     }
 
     #[test]

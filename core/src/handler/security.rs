@@ -1,7 +1,7 @@
 //! What protects a connection.
 
 use alloc::borrow::Cow;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -57,11 +57,20 @@ impl fmt::Debug for Security {
         f.debug_struct("Security")
             .field("protocol", protocol)
             .field("cipher", cipher)
-            .field("alpn", &alpn.as_ref().map(|name| name.escape_ascii().to_string()))
+            .field("alpn", &alpn.as_deref().map(Quoted))
             .field("sni", sni)
             .field("peer_chain", peer_chain)
             .field("resumed", resumed)
             .finish()
+    }
+}
+
+/// Octets as text between quotes.
+struct Quoted<'a>(&'a [u8]);
+
+impl fmt::Debug for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
 

@@ -8,9 +8,10 @@ use crate::here;
 use crate::pool::{Pool, Work};
 
 /// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a
-/// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it, and
-/// does not wait for it with [`block_on`](crate::block_on), which would never end. On a thread that may block already,
-/// or belongs to no server of this transport, it runs at once.
+/// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it. If that
+/// waits for it with [`block_on`](crate::block_on) instead, it runs within, and holds up its own connection; with a
+/// `block_on` of another crate it would wait for ever. On a thread that may block already, or belongs to no server of this
+/// transport, it runs at once.
 ///
 /// An async handler that awaits what blocks:
 ///

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
-use httpfsm_transport::{catch_panic, is_within_blocking};
+use httpfsm_transport::{before_waiting, catch_panic, is_within_blocking};
 
 use crate::pool::{Pool, Work};
 use crate::task::Task;
@@ -100,12 +100,22 @@ pub(crate) fn join(pool: &Arc<Pool>) {
 /// Makes this thread a worker while it runs `work`.
 pub(crate) fn work(pool: &Arc<Pool>, work: impl FnOnce(&OwnWork)) {
     join(pool);
+    before_waiting(run_kept);
     HERE.with(|here| {
         here.is_worker.set(true);
         work(&here.own);
         here.is_worker.set(false);
         here.own.discard();
     });
+}
+
+/// What is polled on this worker is about to wait, for what it has begun perhaps: a function that is kept for later runs now,
+/// and the task is for others.
+fn run_kept() {
+    let kept = |here: &Here| (here.own.function.take(), here.own.next.take());
+    let (function, next) = HERE.try_with(kept).unwrap_or_default();
+    next.into_iter().for_each(Pool::share_task);
+    let _ = function.map(|function| catch_panic(|| function.run()));
 }
 
 /// Whether a function runs on this thread, which is a worker.

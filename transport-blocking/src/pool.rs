@@ -170,7 +170,7 @@ impl Pool {
     #[inline]
     pub(crate) fn push(task: Arc<Task>) {
         if let Some(task) = here::keep_woken(task) {
-            Arc::clone(task.pool()).share(task);
+            Self::share_task(task);
         }
     }
 
@@ -178,7 +178,7 @@ impl Pool {
     #[inline]
     pub(crate) fn push_next(task: Arc<Task>) {
         if let Some(task) = here::keep_next(task) {
-            Arc::clone(task.pool()).share(task);
+            Self::share_task(task);
         }
     }
 
@@ -187,6 +187,11 @@ impl Pool {
         if task.pool().queue.is_empty() {
             return Self::push_next(task);
         }
+        Self::share_task(task);
+    }
+
+    /// Has any worker poll the task, and not this one only.
+    pub(crate) fn share_task(task: Arc<Task>) {
         Arc::clone(task.pool()).share(task);
     }
 

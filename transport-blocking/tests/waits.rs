@@ -14,7 +14,7 @@ use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Body, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_blocking::{Blocking, BodyReader, Server, ServerHandle, block_on, sync};
+use httpfsm_blocking::{Blocking, BodyReader, Functions, Job, Server, ServerHandle, block_on, sync};
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(20);
@@ -252,4 +252,23 @@ fn a_function_that_outlives_its_connection_does_not_hold_up_the_drain() {
     block_on(server.begin_drain(Some(Duration::from_millis(10))).gone());
     assert!(began.elapsed() < HANG);
     drop(client);
+}
+
+/// Each worker may be in such a handler.
+#[test]
+fn a_handler_that_blocks_for_a_function_that_it_has_begun_gets_what_that_returns() {
+    let server = start(ServerConfig::default(), |_: Request| async {
+        // Its end is waited for with the first one's, while each worker may wait.
+        let (first, second) =
+            (Job::spawn(&Functions, || "fi").unwrap(), Job::spawn(&Functions, || "ne").unwrap());
+        let second = block_on(second);
+        Response::text(format!("{}{second}", first.await))
+    });
+    let clients: Vec<_> = (0..4 * WORKERS).map(|_| get(&server, "/")).collect();
+    for mut client in clients {
+        let mut response = [0; 1000];
+        let bytes = client.read(&mut response).expect("the function has run");
+        assert!(response[..bytes].ends_with(b"fine"), "{}", String::from_utf8_lossy(&response[..bytes]));
+    }
+    is_healthy(&server);
 }

@@ -87,6 +87,7 @@ pub use listener::{
 pub use may_block::is_within_blocking;
 pub use may_block::{may_block, run_blocking};
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
+pub use parking::before_waiting;
 pub use preface::{Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};
 pub use sent_file::{DiskWait, SentFile, send_file, send_more};
 pub use server::{Opening, Server, Transport};

@@ -1,5 +1,6 @@
 //! A thread that sleeps until it is woken.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
@@ -41,6 +42,49 @@ impl Parking {
             };
             thread::park_timeout(left);
         }
+    }
+}
+
+thread_local! {
+    static BEFORE: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+/// Has [`block_on`](crate::block_on) call a function on this thread, each time before it waits: for a transport whose threads
+/// keep for themselves what they have to do next. What `block_on` waits for may be among it, and nobody else comes to it.
+///
+/// ```
+/// use std::cell::RefCell;
+///
+/// use httpfsm_transport::{Job, NoThread, Spawner, before_waiting, block_on};
+///
+/// type Work = Box<dyn FnOnce() + Send>;
+///
+/// thread_local! {
+///     static NEXT: RefCell<Option<Work>> = const { RefCell::new(None) };
+/// }
+///
+/// /// Keeps work for the thread that begins it.
+/// struct Later;
+///
+/// impl Spawner for Later {
+///     fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
+///         NEXT.set(Some(work));
+///         Ok(())
+///     }
+/// }
+///
+/// before_waiting(|| NEXT.take().into_iter().for_each(|work| work()));
+/// let job = Job::spawn(&Later, || 6 * 7).expect("it is kept");
+/// assert_eq!(block_on(job), 42);
+/// ```
+pub fn before_waiting(function: fn()) {
+    BEFORE.set(Some(function));
+}
+
+/// This thread is about to wait.
+pub(crate) fn is_to_wait() {
+    if let Some(before) = BEFORE.get() {
+        before();
     }
 }
 

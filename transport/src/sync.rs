@@ -17,7 +17,7 @@ use httpfsm::status::Status;
 use crate::call::CallPlace;
 use crate::job::Spawner;
 use crate::may_block::BlockingScope;
-use crate::parking::Parking;
+use crate::parking::{self, Parking};
 use crate::worker::{self, ReusePool};
 
 thread_local! {
@@ -286,7 +286,10 @@ pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
         drop((stuck, blocking));
         match polled {
             Poll::Ready(output) => return output,
-            Poll::Pending => parking.park(),
+            Poll::Pending => {
+                parking::is_to_wait();
+                parking.park();
+            }
         }
     }
 }

@@ -111,7 +111,9 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Functions that run at once, 1 at least; there is one thread more. Default 8.
+    /// Functions that run at once, 1 at least, without those that have [given their places up](Self::stand_ins). There is one
+    /// worker more, which serves connections meanwhile, a thread that keeps the time, and threads for
+    /// [tunnels](Self::tunnels). Default 8.
     ///
     /// ```
     /// use httpfsm::config::ServerConfig;
@@ -144,12 +146,17 @@ impl Blocking {
         self
     }
 
-    /// Functions beyond the [`workers`](Self::workers) that may wait for slow readers of what they write
-    /// ([`written_sync`](crate::written_sync)), each on a thread of its own: a function that has no place to
-    /// [wait](Self::waiting) goes on into a file, and where that is long, 32 MiB as a rule, or the disk is full, another
-    /// worker takes its place, and the function's thread ends with it. Such threads are started when they are needed. With 0,
-    /// or while there are as many, it writes on into the file, and its response is cut off when that is as long as it may
-    /// be ([`max_spooled_bytes`](ServerConfig::max_spooled_bytes)). Default 64.
+    /// Functions beyond the [`workers`](Self::workers) that may run, each on a thread of its own, as they wait for slow
+    /// readers of what they write ([`written_sync`](crate::written_sync)): a function that has no place to
+    /// [wait](Self::waiting) goes on into a file, and where that is long, 8 MiB as a rule, or the disk is full, another
+    /// worker takes its place, and the function's thread ends with it. Such threads are started when they are needed.
+    ///
+    /// With 0, or while there are as many, it writes on into the file, and its response is cut off when the files of all
+    /// responses are as long as they may be, half of [`max_spooled_bytes`](ServerConfig::max_spooled_bytes). The more of
+    /// them, the more a server needs of that: 8 MiB for each, and as much again for those that find no place.
+    ///
+    /// A function that holds something that there is little of, as a connection to a database, holds it while it waits:
+    /// it lets it go before, or 0 is set, and [`waiting`](Self::waiting), too. Default 64.
     #[must_use]
     pub fn stand_ins(mut self, functions: usize) -> Self {
         self.stand_ins = functions;

@@ -83,7 +83,8 @@ impl ServerHandle {
     }
 
     /// Resolves when the server has gone out of service, whoever told it to: when the last channel is gone, and the last
-    /// handler that ran on after its connection was lost, and nobody listens any more. Dropping it stops nothing.
+    /// handler that ran on after its connection was lost, and nobody listens any more. Functions that block and have been
+    /// responded for (`responseless_timeout`), or whose readers are gone, may run on. Dropping it stops nothing.
     ///
     /// ```
     /// use std::pin::pin;

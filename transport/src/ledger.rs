@@ -47,10 +47,11 @@ const SHARE: u64 = 64;
 const WRITTEN: u64 = 2;
 
 /// The longest file of a response whose function is to wait before it is further ahead of its reader: the part of all
-/// files, and the bounds of that.
-const FILE_SHARE: u64 = 128;
-const FILE_LEAST: u64 = 256 << 10;
-const FILE_MOST: u64 = 32 << 20;
+/// files, and the bounds of that. Those of all who wait are to be far less than responses may take, since whoever finds no
+/// place to wait takes more.
+const FILE_SHARE: u64 = 512;
+const FILE_LEAST: u64 = 64 << 10;
+const FILE_MOST: u64 = 8 << 20;
 
 /// What memory is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -43,11 +43,11 @@ const READ: usize = 256 << 10;
 /// function may be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it
 /// waits, for `write_timeout` at most, as a peer that takes nothing is cut. Where the threads are
 /// [few](Spawner::is_scarce), so many functions may wait as the transport [permits](crate::Service::permit_waiting);
-/// the others go on, and what they write waits in a temporary file. Before that is longer than a 128th part of
-/// `max_spooled_bytes`, within 256 KiB and 32 MiB, or where it finds no room, another thread
-/// [takes the place](Spawner::give_place_up) of the function, which then waits. Where no thread can, the function goes on
-/// into the file; a response that finds no room there is cut off. Files of responses take half of `max_spooled_bytes` at
-/// most.
+/// the others go on, and what they write waits in a temporary file. Before that is longer than a 512th part of
+/// `max_spooled_bytes`, within 64 KiB and 8 MiB, or where it finds no room, another thread
+/// [takes the place](Spawner::give_place_up) of the function, which then waits; not where the function writes from another
+/// thread than its own. Where no thread can, the function goes on into the file; a response that finds no room there is cut
+/// off. Files of responses take half of `max_spooled_bytes` at most.
 ///
 /// A function that reads the body of its request as it writes waits for its peer on its thread. Of an async handler it is
 /// given a body that is [gathered](httpfsm::handler::Body::gathered) where threads are few; a `sync` handler sees to that.
@@ -165,6 +165,8 @@ impl Begin {
             output,
         };
         let run = move || {
+            // Known on this thread alone, and the function may write from others.
+            writer.output.runs_in_place = in_place::is_so();
             let written = panics::attempt(|| -> Result<_, Failure> {
                 write(&mut writer)?;
                 writer.flush()?;

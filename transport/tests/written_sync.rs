@@ -401,13 +401,36 @@ fn functions_that_find_no_place_in_files_wait_and_nothing_is_cut() {
 
 #[test]
 fn a_function_that_may_wait_does_before_its_file_is_longer_than_its_share() {
-    // Of all files a 128th part, but 256 KiB at least.
-    for (max_spooled_bytes, share) in [(96 << 20, 768 << 10), (4 << 20, 256 << 10)] {
+    // Of all files a 512th part, but 64 KiB at least.
+    for (max_spooled_bytes, share) in [(384 << 20, 768 << 10), (4 << 20, 64 << 10)] {
         let lines = 3 * LINES;
         let (received, most) = far_ahead(max_spooled_bytes, lines);
         assert!(received.iter().all(|received| content(received) == counted(lines)));
         assert!(most >= share && most <= 3 * (share + (64 << 10)), "{most}, and the share is {share}");
     }
+}
+
+/// It has gone on into the file while others held the permits.
+#[test]
+fn a_function_whose_file_is_long_waits_in_place_when_it_may() {
+    let config = ServerConfig { max_spooled_bytes: 64 << 20, ..ServerConfig::default() };
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = Arc::new(Mutex::new(goes_on));
+    let mut server = serve(config, Few::start(1), move |body| {
+        count_to(body, LINES)?;
+        let _ = goes_on.lock().unwrap().recv();
+        count_to(body, LINES)
+    });
+    let client = server.connect().unwrap();
+    client.send(GET_1_0);
+    until(&mut server, "it is far ahead", |server| server.held().memory.spooled > 512 << 10);
+    server.permit_waiting(1);
+    drop(go_on);
+    until(&mut server, "it waits", |server| server.held().permits == 1);
+    let received = all(&mut server, &client);
+    assert!(content(&received) == [counted(LINES), counted(LINES)].concat(), "{} bytes", received.len());
+    drop(client);
+    ends(&mut server);
 }
 
 /// What requests may have in files is not taken by those who read nothing.

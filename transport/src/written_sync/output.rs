@@ -7,7 +7,6 @@ use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::MemoryHandle;
 
-use super::in_place;
 use super::window::{Place, Window};
 use crate::clock::Clock;
 use crate::job::Spawner;
@@ -26,20 +25,25 @@ pub(super) struct Output {
     permits: Arc<Permits>,
     /// Another thread has taken the place of the function's own, which waits as long as it has to.
     has_given_place_up: bool,
+    /// A file of so many bytes is long.
+    long: u64,
+    /// The function runs within the poll that has begun it.
+    pub(super) runs_in_place: bool,
 }
 
 impl Output {
     /// For a function that begins in a poll on behalf of a server. Elsewhere, as in a test that reads the body itself,
     /// it has the limits of a server with the default configuration for itself.
     pub(super) fn new(functions: Arc<dyn Spawner>) -> Self {
-        if let Some(server) = serving::served() {
-            let (ledger, permits) = (Arc::clone(&server.ledger), Arc::clone(&server.permits));
-            let files = Arc::clone(&server.spawner);
-            return Self { functions, files, ledger, permits, has_given_place_up: false };
-        }
-        let ledger = Ledger::new(&ServerConfig::default(), Arc::default(), Clock::system(), None);
-        let (files, permits) = (Arc::clone(&functions), Permits::new(0));
-        Self { functions, files, ledger, permits, has_given_place_up: false }
+        let (files, ledger, permits) = if let Some(server) = serving::served() {
+            (Arc::clone(&server.spawner), Arc::clone(&server.ledger), Arc::clone(&server.permits))
+        } else {
+            let ledger = Ledger::new(&ServerConfig::default(), Arc::default(), Clock::system(), None);
+            (Arc::clone(&functions), ledger, Permits::new(0))
+        };
+        let long = ledger.file_share();
+        let (has_given_place_up, runs_in_place) = (false, false);
+        Self { functions, files, ledger, permits, has_given_place_up, long, runs_in_place }
     }
 
     pub(super) fn memory(&self) -> MemoryHandle {
@@ -49,7 +53,7 @@ impl Output {
     /// Passes a piece on, in order.
     pub(super) fn put(&mut self, window: &Window, mut piece: Bytes) -> io::Result<()> {
         while !piece.is_empty() {
-            let place = window.place(piece.len(), self.ledger.file_share())?;
+            let place = window.place(piece.len(), self.long)?;
             let reserved = match place {
                 // One piece at a time waits for no room.
                 Place::Empty => Some(self.memory().reserve_now(piece.len())),
@@ -59,48 +63,44 @@ impl Output {
             if let Some(reserved) = reserved {
                 let part = piece.split_to(reserved.bytes());
                 window.push(reserved.attach(part))?;
-            } else if !self.waits(window, place)? {
-                match self.spool(window, &piece) {
-                    Ok(()) => return Ok(()),
-                    // The disk is full, say. What is in the file is read before the function goes on.
-                    Err(error) => self.waits_after(window, error)?,
-                }
+                continue;
+            }
+            // While the file is short there is no need to.
+            if place != Place::File && self.waits(window, place == Place::LongFile)? {
+                continue;
+            }
+            if place == Place::LongFile {
+                // Not before each piece.
+                self.long = self.long.saturating_add(self.ledger.file_share());
+            }
+            let Err(error) = self.spool(window, &piece) else { return Ok(()) };
+            window.check()?;
+            // The disk is full, say. What is in the file is read before the function goes on.
+            if !self.waits(window, true)? {
+                return Err(error);
             }
         }
         Ok(())
     }
 
-    /// Waits until the file is read, in which a piece has found no place.
-    fn waits_after(&mut self, window: &Window, error: io::Error) -> io::Result<()> {
-        window.check()?;
-        if in_place::is_so() || !self.gives_place_up() {
-            return Err(error);
-        }
-        window.wait()
-    }
-
-    /// Waits until the source has taken some, if the function may. `false`: it goes on into the file.
-    fn waits(&mut self, window: &Window, place: Place) -> io::Result<bool> {
-        if in_place::is_so() {
+    /// Waits until the source has taken some, or all that is in the file, if the function may. `gives_up`: also if it has to
+    /// give its place up for that.
+    fn waits(&mut self, window: &Window, gives_up: bool) -> io::Result<bool> {
+        if self.runs_in_place {
             return Ok(false);
         }
-        let may_wait = !self.functions.is_scarce() || self.has_given_place_up;
-        let permit = match place {
-            // It may have written there before it could wait.
-            Place::File | Place::LongFile => None,
-            _ if may_wait => None,
-            _ => self.permits.try_take(),
-        };
-        let waits = may_wait || permit.is_some() || place == Place::LongFile && self.gives_place_up();
+        let mut may_wait = !self.functions.is_scarce() || self.has_given_place_up;
+        let permit = if may_wait { None } else { self.permits.try_take() };
+        if gives_up && permit.is_none() && !may_wait {
+            self.has_given_place_up = self.functions.give_place_up();
+            may_wait = self.has_given_place_up;
+        }
+        let waits = may_wait || permit.is_some();
         if waits {
             window.wait()?;
+            self.long = self.ledger.file_share();
         }
         Ok(waits)
-    }
-
-    fn gives_place_up(&mut self) -> bool {
-        self.has_given_place_up = self.has_given_place_up || self.functions.give_place_up();
-        self.has_given_place_up
     }
 
     fn spool(&self, window: &Window, piece: &Bytes) -> io::Result<()> {

@@ -25,16 +25,8 @@ pub(crate) struct OwnWork {
     /// To run.
     pub(crate) function: Cell<Option<Work>>,
     keeps_woken: Cell<bool>,
-    within: Cell<Within>,
-}
-
-/// Whether a worker runs a function that it has taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Within {
-    None,
-    Function,
-    /// Another worker has taken its place, so this thread is the function's own.
-    OwnThread,
+    /// Another worker has taken this one's place, so this thread is that of the function which it runs.
+    is_replaced: Cell<bool>,
 }
 
 /// For whom a thread acts.
@@ -165,11 +157,12 @@ pub(crate) fn submit(function: Work) -> Option<Work> {
 /// Has another worker take the place of this one, which runs a function, if there may be one more.
 pub(crate) fn give_place_up() -> bool {
     let give_up = |here: &Here| {
-        let within = here.own.within.get();
-        if within == Within::Function && here.pool.get().is_some_and(Pool::replace_worker) {
-            here.own.within.set(Within::OwnThread);
+        let is_replaced = &here.own.is_replaced;
+        let runs_function = here.own.keeps_woken.get() && is_within_function();
+        if runs_function && !is_replaced.get() {
+            is_replaced.set(here.pool.get().is_some_and(Pool::replace_worker));
         }
-        here.own.within.get() == Within::OwnThread
+        runs_function && is_replaced.get()
     };
     HERE.try_with(give_up).unwrap_or_default()
 }
@@ -187,7 +180,7 @@ impl OwnWork {
             next: Cell::new(None),
             function: Cell::new(None),
             keeps_woken: Cell::new(false),
-            within: Cell::new(Within::None),
+            is_replaced: Cell::new(false),
         }
     }
 
@@ -216,12 +209,10 @@ impl OwnWork {
         run()
     }
 
-    /// Runs a function that this worker has taken. What it was within at its end comes back.
+    /// Whether another worker has taken this one's place.
     #[inline]
-    pub(crate) fn within_function<T>(&self, run: impl FnOnce() -> T) -> Within {
-        self.within.set(Within::Function);
-        let _ = run();
-        self.within.replace(Within::None)
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced.get()
     }
 
     /// It works no more.

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 use crate::atomic::{AtomicUsize, Ordering::SeqCst};
 use crate::duty::Duty;
-use crate::here::{self, OwnWork, Within};
+use crate::here::{self, OwnWork};
 use crate::lock::lock;
 use crate::others::OtherTasks;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
@@ -339,17 +339,23 @@ impl Pool {
     fn run(&self, own: &OwnWork, function: Work) -> Ends {
         self.duty.pause();
         // Functions catch their own panics; this is for the drop of what they hold.
-        let within = own.within_function(|| own.keeping_woken(|| catch_panic(|| function.run())));
-        if within == Within::OwnThread {
-            own.next.take().into_iter().for_each(|task| self.share(task));
-            own.function.take().into_iter().for_each(|function| self.share_function(function));
-            self.replaced.fetch_sub(1, SeqCst);
+        let _ = own.keeping_woken(|| catch_panic(|| function.run()));
+        if own.is_replaced() {
+            self.hand_over(own);
             return true;
         }
         self.duty.resume();
         let wakes = self.queue.end_function(!own.is_empty());
         self.wake_if(wakes);
         false
+    }
+
+    /// What a function has left to this worker, whose place another one has taken, is for others.
+    #[cold]
+    fn hand_over(&self, own: &OwnWork) {
+        own.next.take().into_iter().for_each(|task| self.share(task));
+        own.function.take().into_iter().for_each(|function| self.share_function(function));
+        self.replaced.fetch_sub(1, SeqCst);
     }
 
     /// Nobody works any more.

@@ -86,7 +86,9 @@ mod waits;
 mod worker_buffers;
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 
 pub use self::compiled_config::{CompiledConfig, Facts, Leave, Timeout};
 pub use self::description::MACHINE;
@@ -301,6 +303,36 @@ impl Channel {
     #[inline]
     pub fn next_output(&mut self) -> Option<Output<'_>> {
         self.parts.take_output()
+    }
+
+    /// Takes an [`Output::BodyData`] that comes next together with the worker's input buffer, so that a long body need not
+    /// be copied. `Some`: `other` is the buffer now, the bytes stand there at this place, and the channel has what `other`
+    /// was. `None`, and nothing has changed: something else comes next, the buffer is none that a worker has
+    /// [lent](Self::lend), something else is in it, or the bytes fill less than seven eighths of it.
+    ///
+    /// `other` is of the size of such a buffer, like one that was taken so before and is used again; what is in it does not
+    /// matter. Any other is made so, also an empty one.
+    ///
+    /// ```
+    #[doc = include_str!("examples/fresh_channel.txt")]
+    /// let mut worker = WorkerBuffers::new();
+    /// channel.lend(&mut worker);
+    /// let head = b"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n";
+    /// channel.handle(&now, Input::RxData(head))?;
+    /// while channel.next_output().is_some() {}
+    /// channel.handle(&now, Input::BodyDemand(1_000_000))?;
+    /// // A read that fills the buffer.
+    /// let room = channel.spare();
+    /// room.fill(b'x');
+    /// let read = room.len();
+    /// channel.handle(&now, Input::RxRead(read))?;
+    /// let mut body = Vec::new();
+    /// let place = channel.take_body_buffer(&mut body).expect("nothing else is in the buffer");
+    /// assert!(body[place].iter().all(|&byte| byte == b'x') && !channel.has_output());
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
+    /// ```
+    pub fn take_body_buffer(&mut self, other: &mut Vec<u8>) -> Option<Range<usize>> {
+        self.parts.take_body_store(other)
     }
 
     /// Whether [`next_output`](Self::next_output) has something.

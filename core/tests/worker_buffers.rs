@@ -3,7 +3,8 @@
 #[path = "support/rig.rs"]
 mod rig;
 
-use httpfsm::channel::{Data, Input, State, WorkerBuffers};
+use httpfsm::channel::{Data, Input, Output, State, WorkerBuffers};
+use httpfsm::time::{Date, Moment, Now};
 use rig::{GET, Rig};
 
 /// Bytes that a channel is offered to read into when it is lent this.
@@ -88,4 +89,77 @@ fn a_second_large_content_is_copied_and_follows_the_first() {
     rig.finish();
     assert!(rig.wire().ends_with(&format!("\r\n\r\n{first}{second}")));
     assert_eq!(rig.state(), State::Idle);
+}
+
+/// Leaves the outputs to be taken.
+fn take_in(rig: &mut Rig, input: Input<'_>) {
+    rig.channel.handle(&Now::new(Moment::START, &Date::EPOCH), input).expect("it fits");
+}
+
+/// A head with a body of which all was asked for.
+fn reads_body(rig: &mut Rig, head: &str) {
+    rig.rx(head);
+    take_in(rig, Input::BodyDemand(u64::MAX));
+}
+
+const LONG: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[test]
+fn a_body_takes_the_buffer_along_that_it_fills() {
+    for (head, begin) in [(LONG, ""), (CHUNKED, "100000\r\n")] {
+        let (mut buffers, mut rig, mut body) = (WorkerBuffers::new(), Rig::new(), Vec::new());
+        rig.channel.lend(&mut buffers);
+        reads_body(&mut rig, head);
+        for byte in [b'x', b'y'] {
+            let begin = if byte == b'x' { begin } else { "" };
+            let room = rig.channel.spare();
+            let read = room.len();
+            room.fill(byte);
+            room[..begin.len()].copy_from_slice(begin.as_bytes());
+            take_in(&mut rig, Input::RxRead(read));
+            let place = rig.channel.take_body_buffer(&mut body).expect(head);
+            assert_eq!(place.len(), read - begin.len(), "{head}");
+            assert!(body[place].iter().all(|&is| is == byte) && !rig.channel.has_output(), "{head}");
+        }
+        // What the worker gets back is whole.
+        rig.channel.take_back(&mut buffers);
+        assert_eq!((rig.channel.buffered(), offered(&mut buffers)), (0, 64 << 10), "{head}");
+    }
+}
+
+#[test]
+fn a_body_takes_no_buffer_along_that_holds_more_than_it_or_is_half_empty_or_the_channel_s_own() {
+    let chunks = |bytes: usize| format!("{bytes:x}\r\n{}\r\n", "x".repeat(bytes));
+    let cases: [(&str, String, bool); 4] = [
+        (LONG, "x".repeat(50_000), true),
+        // The end of the chunk's line is to come, and then more of what follows.
+        (CHUNKED, chunks(60_000) + "0\r\nA: b", true),
+        (&LONG.replace("1000000", "60000"), "x".repeat(60_000) + "GET /", true),
+        (LONG, "x".repeat(60_000), false),
+    ];
+    for (head, input, is_lent) in cases {
+        let (mut buffers, mut rig, mut body) = (WorkerBuffers::new(), Rig::new(), vec![1]);
+        if is_lent {
+            rig.channel.lend(&mut buffers);
+        }
+        let mut taken = 0;
+        reads_body(&mut rig, head);
+        let mut left = input.as_bytes();
+        while !left.is_empty() {
+            let room = rig.channel.spare();
+            let read = room.len().min(left.len());
+            room[..read].copy_from_slice(&left[..read]);
+            left = &left[read..];
+            take_in(&mut rig, Input::RxRead(read));
+            assert_eq!(rig.channel.take_body_buffer(&mut body), None, "{head}");
+            while let Some(output) = rig.channel.next_output() {
+                if let Output::BodyData(bytes) = output {
+                    taken += bytes.len();
+                }
+            }
+        }
+        assert_eq!(body, [1], "{head}");
+        assert!(taken >= 50_000, "{head}: {taken}");
+    }
 }

@@ -57,6 +57,8 @@ mod start;
 const TURNS: u32 = 16;
 /// Milliseconds between two looks whether a connection is lost whose input waits.
 const LOOK: u64 = 5000;
+/// Bytes of a read that may fill a worker's buffer: only then it is worth to look whether a body can take that along.
+const FILLED: usize = 32 << 10;
 /// Slices in one vectored write.
 const SLICES: usize = 8;
 
@@ -112,6 +114,8 @@ struct WakeUp<'a> {
     received: bool,
     /// Something came that the application has to be woken for.
     wakes_application: bool,
+    /// A read has filled a buffer, or nearly.
+    filled: bool,
     /// The server had no room for more when the wake-up began.
     is_full: bool,
 }
@@ -130,6 +134,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             ask: true,
             received: false,
             wakes_application: false,
+            filled: false,
             is_full: self.service.shared.ledger.is_full(),
         };
         if self.slot.is_due(stamp.at) {
@@ -240,6 +245,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Poll::Ready(Ok(0)) => Input::RxEnd,
             Poll::Ready(Ok(bytes)) => {
                 tape.read(buffer.get(..bytes).unwrap_or_default());
+                wake_up.filled = bytes >= FILLED;
                 Input::RxRead(bytes)
             }
             Poll::Ready(Err(error)) if wire::is_end(&error, &self.channel) => Input::RxEnd,

@@ -15,6 +15,7 @@ mod accept;
 mod alarms;
 mod append;
 mod atomic;
+mod body_buffers;
 mod budget;
 mod call;
 mod channel_slot;

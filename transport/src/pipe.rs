@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
+use bytes::Bytes;
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Frame, GatherUntil, Upgraded};
@@ -191,6 +192,19 @@ impl Pipe {
             if !state.body_dropped {
                 state.charge.arrive(bytes.len() as u64);
                 state.unread.append(bytes);
+            }
+        });
+    }
+
+    /// The same of bytes that have memory of their own.
+    pub(crate) fn deliver_piece(&self, piece: Bytes) {
+        let mut piece = Some(piece);
+        self.set(|state| {
+            let length = piece.as_ref().map_or(0, Bytes::len) as u64;
+            state.credit = state.credit.saturating_sub(length);
+            if !state.body_dropped {
+                state.charge.arrive(length);
+                piece.take().into_iter().for_each(|piece| state.unread.push(piece));
             }
         });
     }

@@ -21,6 +21,7 @@ use httpfsm::time::Moment;
 pub(crate) use admission::Arrival;
 
 use crate::alarms::{Alarms, NEVER, Registration};
+use crate::body_buffers::BodyBuffers;
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::job::Spawner;
@@ -46,6 +47,7 @@ pub(crate) struct SharedState {
     pub(crate) ledger: Arc<Ledger>,
     /// For functions that wait for their peers.
     pub(crate) permits: Arc<Permits>,
+    pub(crate) body_buffers: Arc<BodyBuffers>,
     config: Arc<ServerConfig>,
     opened: u64,
     machine: Mutex<Server>,
@@ -112,6 +114,7 @@ impl SharedState {
             budget: Budget::new(&config),
             ledger,
             permits: Permits::new(0),
+            body_buffers: Arc::default(),
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,
             draining: AtomicBool::new(false),

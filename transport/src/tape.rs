@@ -1,7 +1,7 @@
 //! Where a channel's life can be listened to: everything that goes in, and everything that comes out.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use httpfsm::channel::{
@@ -102,7 +102,8 @@ pub struct Opened<'a> {
 /// | [`Channel::handle_with`] with the tape as its trace | [`input`](Self::input) before it, and [`taken`](Self::taken) after it |
 /// | the same with [`Input::RxRead`] | [`read`](Self::read) with the bytes, then as above |
 /// | [`Channel::next_output`] | [`output`](Self::output) with what it took |
-/// | the same, and it took [`Output::HttpRequest`] | then [`request`](Self::request) with [`Channel::request`] as well |
+/// | [`Channel::take_body_buffer`], and there was one | [`output`](Self::output) with [`Output::BodyData`] of its bytes |
+/// | [`Channel::next_output`], and it took [`Output::HttpRequest`] | then [`request`](Self::request) with [`Channel::request`] as well |
 /// | [`Channel::forget_request`], where there was a [`Channel::request`] | [`forgotten`](Self::forgotten) after it |
 /// | it waits | [`rest`](Self::rest) before it |
 ///
@@ -228,6 +229,16 @@ impl Taped {
             }
         }
         output
+    }
+
+    /// Body bytes that come next, with the buffer that they fill: see [`Channel::take_body_buffer`].
+    pub(crate) fn take_body_buffer(&mut self, other: &mut Vec<u8>) -> Option<Range<usize>> {
+        let place = self.channel.take_body_buffer(other)?;
+        if self.tape.is_some() {
+            let bytes = other.get(place.clone()).unwrap_or_default();
+            self.tape.tell(|tape| tape.output(&Output::BodyData(bytes)));
+        }
+        Some(place)
     }
 
     #[inline]

@@ -122,3 +122,33 @@ fn twice_the_bytes_cost_twice_as_much_however_small_the_pieces() {
         }
     }
 }
+
+/// It goes from the socket to its reader in buffers that are used again.
+#[test]
+fn a_long_body_is_read_without_a_copy_and_without_new_memory() {
+    const BYTES: usize = 8 << 20;
+    let content: Vec<u8> = (0..BYTES).map(|at| (at % 251) as u8).collect();
+    let expected = content.clone();
+    let mut server = MemoryServer::new(ServerConfig::default(), move |mut request: Request| {
+        let expected = expected.clone();
+        async move {
+            let mut read = 0;
+            while let Some(Ok(bytes)) = request.body().next_data().await {
+                assert!(expected[read..].starts_with(&bytes), "at {read}");
+                read += bytes.len();
+            }
+            read.to_string()
+        }
+    });
+    let client = server.connect().unwrap();
+    for turn in 0..2 {
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {BYTES}\r\n\r\n"));
+        server.run();
+        client.send(&content);
+        let read = measure(|| {
+            server.run();
+        });
+        assert!(client.take_text().ends_with(&format!("\r\n\r\n{BYTES}")));
+        assert!(turn == 0 || read.bytes_total < BYTES as u64 / 16, "{read:?}");
+    }
+}

@@ -19,6 +19,9 @@ use crate::part::{part, part_mut};
 /// The size of a lent store, and of one read.
 pub(crate) const READ: usize = 64 << 10;
 
+/// Body bytes that may take a store along, so that at most an eighth of its memory is held for nothing.
+const FULL: usize = READ - READ / 8;
+
 /// The size of the store of a channel that nobody lends one.
 const PRIVATE: usize = 16 << 10;
 
@@ -214,6 +217,24 @@ impl InputBuffer {
     /// Where the decoded body bytes stand; the next call finds none.
     pub(crate) fn take_body(&mut self) -> Range<u32> {
         mem::take(&mut self.body)
+    }
+
+    /// Takes the decoded body bytes with the worker's store that they stand in, for which `other` is left; where in it they
+    /// stand. `None` where anything else is in it, or they are too few to take so much memory along.
+    pub(crate) fn take_body_store(&mut self, other: &mut Vec<u8>) -> Option<Range<usize>> {
+        let body = self.body.start as usize..self.body.end as usize;
+        let is_alone = self.store_is_lent
+            && self.start == self.end
+            && self.head.0 == NONE
+            && self.trailers.is_empty()
+            && self.store.len() == READ;
+        if !is_alone || body.len() < FULL {
+            return None;
+        }
+        other.resize(READ, 0);
+        mem::swap(&mut self.store, other);
+        self.rewind();
+        Some(body)
     }
 
     pub(crate) fn bytes(&self, range: Range<u32>) -> &[u8] {

@@ -6,6 +6,8 @@
 //! channel: what depends on the state is given it.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::compiled_config::{CompiledConfig, Facts, Leave};
 use super::input::Input;
@@ -262,6 +264,14 @@ impl Parts {
             OutputKind::Drop => Output::Drop { reset: self.sender.resets() },
             OutputKind::HttpChannelClosed => Output::HttpChannelClosed(self.close_reason()),
         })
+    }
+
+    /// Takes body bytes, if they come next, with the worker's buffer that they fill.
+    pub(super) fn take_body_store(&mut self, other: &mut Vec<u8>) -> Option<Range<usize>> {
+        if self.next_output() != Some(OutputKind::BodyData) {
+            return None;
+        }
+        self.receiver.take_body_store(other, self.compiled.input_bound)
     }
 
     // The request, lent and looked at.

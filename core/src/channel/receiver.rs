@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
@@ -366,6 +367,13 @@ impl Receiver {
         let range = self.buffer.take_body();
         self.pace(bound);
         self.buffer.bytes(range)
+    }
+
+    /// The same with the worker's store, for which `other` is left, where the bytes fill it.
+    pub(super) fn take_body_store(&mut self, other: &mut Vec<u8>, bound: usize) -> Option<Range<usize>> {
+        let range = self.buffer.take_body_store(other)?;
+        self.pace(bound);
+        Some(range)
     }
 
     /// What is still to come of the body, seen by whoever decides whether the connection goes on.

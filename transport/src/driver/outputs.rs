@@ -51,6 +51,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn take_outputs(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
+        if wake_up.filled {
+            self.take_body_buffer(wake_up);
+        }
         let Self { channel, exchange, .. } = self;
         while let Some(output) = channel.next_output() {
             let exchange = exchange.as_deref_mut();
@@ -122,6 +125,25 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
         }
         false
+    }
+
+    /// What fills the worker's buffer goes to the reader in it, and the worker gets another.
+    #[cold]
+    fn take_body_buffer(&mut self, wake_up: &mut WakeUp<'_>) {
+        wake_up.filled = false;
+        let Some(exchange) = self.exchange.as_deref_mut().filter(|exchange| exchange.gathering.is_none())
+        else {
+            return;
+        };
+        let buffers = &self.service.shared.body_buffers;
+        let mut buffer = buffers.take();
+        match self.channel.take_body_buffer(&mut buffer) {
+            None => buffers.give_back(buffer),
+            Some(place) => {
+                exchange.pipe.deliver_piece(buffers.bytes(buffer, place));
+                wake_up.wakes_application = true;
+            }
+        }
     }
 
     #[cold]

@@ -44,6 +44,13 @@ impl Unread {
         }
     }
 
+    /// The same without a copy.
+    pub(super) fn push(&mut self, piece: Bytes) {
+        self.length += piece.len();
+        self.begin_piece();
+        self.pieces.push_back(piece);
+    }
+
     fn begin_piece(&mut self) {
         if !self.last.is_empty() {
             self.pieces.push_back(mem::take(&mut self.last).freeze());

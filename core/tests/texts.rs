@@ -94,7 +94,7 @@ fn a_connection_that_is_not_served_hears_why() {
         OriginError::HostBits,
         OriginError::Port,
     ]);
-    sentences([IoFailure::Closed, IoFailure::Reset]);
+    sentences([IoFailure::Closed, IoFailure::Reset, IoFailure::Truncated]);
     assert!(IoFailure::Other("no route to host".into()).to_string().ends_with("no route to host"));
     sentences([UpgradeError::Refused, UpgradeError::Disconnected, UpgradeError::Taken]);
 }

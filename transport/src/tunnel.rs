@@ -227,6 +227,7 @@ fn failure(error: &io::Error) -> IoFailure {
     match error.kind() {
         io::ErrorKind::ConnectionReset => IoFailure::Reset,
         io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => IoFailure::Closed,
+        io::ErrorKind::UnexpectedEof => IoFailure::Truncated,
         _ => IoFailure::Other(error.to_string()),
     }
 }

@@ -47,12 +47,13 @@ impl From<CollectError> for io::Error {
 }
 
 /// The failure is within the error: [`io::Error::downcast`] takes it out. The kind is the one that a socket's error would
-/// have: `BrokenPipe`, `ConnectionReset`, or else `Other`.
+/// have: `BrokenPipe`, `ConnectionReset`, `UnexpectedEof`, or else `Other`.
 impl From<IoFailure> for io::Error {
     fn from(failure: IoFailure) -> Self {
         let kind = match failure {
             IoFailure::Closed => io::ErrorKind::BrokenPipe,
             IoFailure::Reset => io::ErrorKind::ConnectionReset,
+            IoFailure::Truncated => io::ErrorKind::UnexpectedEof,
             IoFailure::Other(_) => io::ErrorKind::Other,
         };
         Self::new(kind, failure)
@@ -85,6 +86,7 @@ mod tests {
         for (failure, kind) in [
             (IoFailure::Closed, ErrorKind::BrokenPipe),
             (IoFailure::Reset, ErrorKind::ConnectionReset),
+            (IoFailure::Truncated, ErrorKind::UnexpectedEof),
             (IoFailure::Other("so".into()), ErrorKind::Other),
         ] {
             let error = Error::from(failure.clone());

@@ -304,6 +304,9 @@ pub enum IoFailure {
     Closed,
     /// The peer reset the connection.
     Reset,
+    /// The peer ended the connection, but not the protocol below this one, as TLS without `close_notify`: what came may be
+    /// cut.
+    Truncated,
     /// Anything else, in the words of the system.
     Other(String),
 }
@@ -313,6 +316,9 @@ impl fmt::Display for IoFailure {
         match self {
             Self::Closed => f.write_str("The connection is closed."),
             Self::Reset => f.write_str("The peer reset the connection."),
+            Self::Truncated => {
+                f.write_str("The connection ended before the protocol below it did, so what came may be cut.")
+            }
             Self::Other(words) => write!(f, "The connection failed: {words}"),
         }
     }

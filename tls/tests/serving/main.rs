@@ -12,3 +12,4 @@ mod refusals;
 mod reloading;
 mod serves;
 mod support;
+mod upgrades;

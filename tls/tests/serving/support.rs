@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::error::{CloseReason, RequestError};
-use httpfsm::handler::{ConnectionInfo, Failure, Request, Subscriber};
+use httpfsm::handler::{ConnectionInfo, Failure, Handler, Request, Subscriber};
 use httpfsm_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use httpfsm_rustls::rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
@@ -122,9 +122,19 @@ impl Pair {
 
 /// Serves on each transport in turn, and tests.
 pub(crate) fn on_each(tls: &Tls, test: impl Fn(&ServerHandle, &Hears, &str)) {
+    on_each_with(&ServerConfig::default(), tls, respond, test);
+}
+
+/// The same with a configuration and a handler of its own.
+pub(crate) fn on_each_with<H: Handler + Clone>(
+    config: &ServerConfig,
+    tls: &Tls,
+    handler: H,
+    test: impl Fn(&ServerHandle, &Hears, &str),
+) {
     let runtime = Runtime::new().unwrap();
     let _inside = runtime.enter();
-    let config = ServerConfig::default;
+    let config = || config.clone();
     let run = |name: &str, serve: &dyn Fn(Hears) -> ServerHandle| {
         let hears = Hears::default();
         let server = serve(hears.clone());
@@ -133,19 +143,19 @@ pub(crate) fn on_each(tls: &Tls, test: impl Fn(&ServerHandle, &Hears, &str)) {
     };
     run("blocking", &|hears| {
         let server = httpfsm_blocking::Server::new(config()).subscriber(hears);
-        server.listen_tls(LOCAL, tls).serve(respond).unwrap()
+        server.listen_tls(LOCAL, tls).serve(handler.clone()).unwrap()
     });
     run("tokio", &|hears| {
         let server = httpfsm_tokio::Server::new(config()).subscriber(hears);
-        server.listen_tls(LOCAL, tls).serve(respond).unwrap()
+        server.listen_tls(LOCAL, tls).serve(handler.clone()).unwrap()
     });
     run("async-std", &|hears| {
         let server = httpfsm_async_std::Server::new(config()).subscriber(hears);
-        server.listen_tls(LOCAL, tls).serve(respond).unwrap()
+        server.listen_tls(LOCAL, tls).serve(handler.clone()).unwrap()
     });
     run("smol", &|hears| {
         let server = httpfsm_async_std::smol::Server::new(config()).subscriber(hears);
-        server.listen_tls(LOCAL, tls).serve(respond).unwrap()
+        server.listen_tls(LOCAL, tls).serve(handler.clone()).unwrap()
     });
 }
 

@@ -188,11 +188,11 @@ fn ticketer() -> Option<Result<Arc<dyn ProducesTickets>, rustls::Error>> {
 
 /// `ring` is on by default, so whoever turns `aws-lc-rs` on wants that.
 #[cfg(feature = "aws-lc-rs")]
-use aws_lc_rs as own;
+use self::aws_lc_rs as own;
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-use nobody as own;
+use self::nobody as own;
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-use ring as own;
+use self::ring as own;
 
 /// Declares what one provider has.
 macro_rules! provider {

@@ -5,6 +5,7 @@ mod choosing;
 mod client_certificates;
 mod ends;
 mod errors;
+mod floods;
 mod kit;
 mod memory;
 mod programs;

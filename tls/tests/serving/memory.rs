@@ -16,7 +16,7 @@ use crate::support::{Authority, Hears, respond};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-fn server(
+pub(crate) fn server(
     authority: &Authority,
     config: ServerConfig,
     hears: Hears,
@@ -30,25 +30,25 @@ fn server(
     server
 }
 
-type Respond = std::pin::Pin<Box<dyn Future<Output = String> + Send>>;
+pub(crate) type Respond = std::pin::Pin<Box<dyn Future<Output = String> + Send>>;
 
 fn client(config: &Arc<ClientConfig>) -> TlsClient {
     TlsClient(ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost").unwrap()).unwrap())
 }
 
 /// A client and its end of the wire.
-struct Peer {
-    wire: MemoryClient,
-    tls: TlsClient,
+pub(crate) struct Peer {
+    pub(crate) wire: MemoryClient,
+    pub(crate) tls: TlsClient,
     /// What waits to be sent.
-    down: Vec<u8>,
-    received: Vec<u8>,
+    pub(crate) down: Vec<u8>,
+    pub(crate) received: Vec<u8>,
     /// The first byte that the server has sent, once it has.
     first: Option<u8>,
 }
 
 impl Peer {
-    fn new(wire: MemoryClient, config: &Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(wire: MemoryClient, config: &Arc<ClientConfig>) -> Self {
         let mut peer =
             Self { wire, tls: client(config), down: Vec::new(), received: Vec::new(), first: None };
         peer.tls.received(&[], &mut peer.down).unwrap();
@@ -56,7 +56,7 @@ impl Peer {
     }
 
     /// Takes what the server has sent. `false` where the client gives up.
-    fn take(&mut self) -> bool {
+    pub(crate) fn take(&mut self) -> bool {
         let bytes = self.wire.take();
         self.first = self.first.or(bytes.first().copied());
         let mut left = &bytes[..];
@@ -74,13 +74,13 @@ impl Peer {
         }
     }
 
-    fn write(&mut self, plain: &[u8]) {
+    pub(crate) fn write(&mut self, plain: &[u8]) {
         let written = self.tls.write(&[std::io::IoSlice::new(plain)], &mut self.down).unwrap();
         assert_eq!(written, plain.len());
     }
 
     /// Does the handshake, and gets a response.
-    fn asks(&mut self, mut run: impl FnMut()) {
+    pub(crate) fn asks(&mut self, mut run: impl FnMut()) {
         let mut has_asked = false;
         while !self.received.starts_with(b"HTTP/1.1 200 OK") {
             if !self.is_handshaking() && !std::mem::replace(&mut has_asked, true) {

@@ -166,22 +166,27 @@ pub(crate) fn on_one(tls: &Tls) -> ServerHandle {
 
 pub(crate) const BODY: usize = 300_000;
 
-/// What protects the connection, in one line.
-pub(crate) async fn respond(request: Request) -> String {
-    let security = request.security().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+/// Responds with what protects the connection, in one line, or with what the path says.
+pub(crate) async fn respond(mut request: Request) -> String {
     match request.path() {
         "/large" => "x".repeat(BODY),
-        _ => format!(
-            "{} {} alpn={} sni={} chain={} resumed={}",
-            request.scheme(),
-            security.protocol,
-            security.alpn.as_deref().map_or("-".to_owned(), text),
-            security.sni.as_deref().unwrap_or("-"),
-            security.peer_chain.len(),
-            security.resumed
-        ),
+        "/count" => format!("{} bytes", request.body().collect(1 << 20).await.unwrap().len()),
+        _ => agreed(&request),
     }
+}
+
+fn agreed(request: &Request) -> String {
+    let security = request.security().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{} {} alpn={} sni={} chain={} resumed={}",
+        request.scheme(),
+        security.protocol,
+        security.alpn.as_deref().map_or("-".to_owned(), text),
+        security.sni.as_deref().unwrap_or("-"),
+        security.peer_chain.len(),
+        security.resumed
+    )
 }
 
 pub(crate) fn gone(server: &ServerHandle) {

@@ -6,6 +6,7 @@ mod client_certificates;
 mod ends;
 mod errors;
 mod floods;
+mod handshakes;
 mod kit;
 mod memory;
 mod programs;

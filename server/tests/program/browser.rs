@@ -6,19 +6,22 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::curl::path;
 use crate::relay::Relay;
+use crate::tls::Authority;
 use crate::tools::{BackgroundProgram, tool};
 use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
     chromium_renders_the_page_with_the_machine,
     chromium_loads_pictures_and_seeks_in_a_video,
+    over_tls_chromium_renders_the_page_where_it_trusts_the_authority,
 }
 
 /// Chromium without a window, and its profile, which is removed when dropped.
 struct Chromium {
     command: Command,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Chromium {
@@ -39,18 +42,41 @@ impl Chromium {
             "--no-proxy-server",
         ]);
         command.arg(format!("--user-data-dir={}", profile.path().display()));
-        Some(Self { command, _profile: profile })
+        // Where it looks for authorities that its user trusts.
+        command.env("HOME", profile.path());
+        Some(Self { command, profile })
+    }
+
+    /// Has it trust an authority, as a user would. `None` if the program for that is not installed; the test says so.
+    fn trust(&self, authority: &Authority) -> Option<()> {
+        let certutil = tool("certutil")?;
+        let store = self.profile.path().join(".pki/nssdb");
+        fs::create_dir_all(&store).expect("a folder");
+        let store = format!("sql:{}", store.display());
+        let add = ["-A", "-t", "C,,", "-n", "the authority", "-i", path(&authority.certificate)];
+        for arguments in [&["-N", "--empty-password"][..], &add] {
+            let output = Command::new(&certutil).args(["-d", &store]).args(arguments).output();
+            let output = output.expect("certutil starts");
+            assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        }
+        Some(())
+    }
+
+    /// The page at this address as it stands when its scripts have run, and what the browser says.
+    fn page(mut self, url: &str) -> (String, String) {
+        self.command.arg("--dump-dom").arg(url);
+        // A browser takes its time to start on a machine that is busy.
+        let output = BackgroundProgram::start(&mut self.command).output(4 * PATIENCE);
+        let (page, errors) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{errors}");
+        (page, errors)
     }
 }
 
 fn chromium_renders_the_page_with_the_machine(transport: &str) {
-    let Some(mut chromium) = Chromium::find() else { return };
+    let Some(chromium) = Chromium::find() else { return };
     let server = ServerProcess::on(transport, &["--app", "hello"]);
-    chromium.command.arg("--dump-dom").arg(format!("{}/", server.listening));
-    // A browser takes its time to start on a machine that is busy.
-    let output = BackgroundProgram::start(&mut chromium.command).output(4 * PATIENCE);
-    let (page, errors) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{errors}");
+    let (page, errors) = chromium.page(&format!("{}/", server.listening));
     let picture = page.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next());
     let picture = picture.unwrap_or_else(|| panic!("no picture in {page}\n{errors}"));
     for state in httpfsm::channel::MACHINE.describe().states {
@@ -78,6 +104,22 @@ fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
     let from = |range: &String| range.split([' ', '-']).nth(3).and_then(|first| first.parse::<u64>().ok());
     let from: Vec<_> = ranges.iter().filter_map(from).collect();
     assert!(from.contains(&0) && from.iter().any(|&first| first > 1 << 20), "{ranges:?}");
+}
+
+fn over_tls_chromium_renders_the_page_where_it_trusts_the_authority(transport: &str) {
+    let authority = Authority::new();
+    let pair = authority.pair("server");
+    let server = ServerProcess::on(transport, &[&["--app", "hello"], &pair.arguments()[..]].concat());
+    let url = format!("{}/", server.listening);
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    for trusts in [true, false] {
+        let Some(chromium) = Chromium::find() else { return };
+        if trusts && chromium.trust(&authority).is_none() {
+            return;
+        }
+        let (page, errors) = chromium.page(&url);
+        assert_eq!(page.contains("server.clisrv_"), trusts, "{page}\n{errors}");
+    }
 }
 
 /// A page, fifty pictures and a video of some MiB whose index is at its end.

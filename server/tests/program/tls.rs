@@ -25,13 +25,13 @@ on_each_transport! {
 }
 
 /// A certificate and its key, in files.
-struct Pair {
+pub(crate) struct Pair {
     certificate: PathBuf,
     key: PathBuf,
 }
 
 impl Pair {
-    fn arguments(&self) -> [&str; 4] {
+    pub(crate) fn arguments(&self) -> [&str; 4] {
         ["--tls-cert", path(&self.certificate), "--tls-key", path(&self.key)]
     }
 
@@ -43,14 +43,14 @@ impl Pair {
 }
 
 /// An authority, and the folder of what it has signed.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: TempDir,
-    certificate: PathBuf,
+    pub(crate) certificate: PathBuf,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut params = CertificateParams::default();
         // Two authorities of one name would be told apart by their keys alone, and what they sign is named otherwise.
@@ -65,7 +65,7 @@ impl Authority {
     }
 
     /// A pair for clients and servers at 127.0.0.1.
-    fn pair(&self, name: &str) -> Pair {
+    pub(crate) fn pair(&self, name: &str) -> Pair {
         let params = CertificateParams::new(["127.0.0.1".to_owned(), name.to_owned()]).expect("names");
         let key = KeyPair::generate().expect("a key");
         let signed = params.signed_by(&key, &self.issuer).expect("a certificate");

@@ -8,6 +8,8 @@
 mod believing;
 #[cfg(feature = "tls")]
 mod tls_client;
+#[cfg(feature = "tls")]
+mod tls_stream;
 
 use std::env;
 use std::io::{self, Write};
@@ -18,6 +20,8 @@ use std::thread;
 pub use believing::believing;
 #[cfg(feature = "tls")]
 pub use tls_client::TlsClient;
+#[cfg(feature = "tls")]
+pub use tls_stream::TlsStream;
 
 /// A folder of programs that the `PATH` of a user may lack.
 const FOR_ADMINISTRATORS: &str = "/usr/sbin";

@@ -60,6 +60,10 @@ impl TestSite {
     fn serve(&self, transport: &str) -> ServerProcess {
         ServerProcess::on(transport, &[path(self.folder.path())])
     }
+
+    fn serve_over_tls(&self, transport: &str) -> ServerProcess {
+        ServerProcess::on(transport, &["--self-signed", path(self.folder.path())])
+    }
 }
 
 fn get(server: &ServerProcess, target: &str) -> ReceivedResponse {

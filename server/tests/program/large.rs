@@ -8,6 +8,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use httpfsm_testing::{TlsStream, believing};
+
 use crate::{ReceivedResponse, ServerProcess};
 
 on_each_transport! {
@@ -20,6 +22,10 @@ on_each_transport! {
     a_large_body_that_is_sent_back_takes_no_memory,
     a_large_body_that_is_sent_back_in_chunks_takes_no_memory,
     a_body_that_nobody_takes_back_is_not_gathered,
+    over_tls_a_large_upload_takes_no_memory,
+    over_tls_a_large_download_takes_no_memory,
+    over_tls_a_large_file_takes_no_memory,
+    over_tls_a_large_body_that_is_sent_back_takes_no_memory,
 }
 
 /// Bytes that a server may grow by, for a body of any size.
@@ -35,28 +41,96 @@ fn size() -> u64 {
 struct Measured {
     server: ServerProcess,
     before: u64,
+    over: Over,
+}
+
+/// What a server speaks HTTP over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Tcp,
+    Tls,
+}
+
+/// A connection of a client.
+enum Stream {
+    Plain(TcpStream),
+    Tls(TlsStream),
+}
+
+impl Stream {
+    fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Plain(stream) => stream.try_clone().map(Self::Plain),
+            Self::Tls(stream) => stream.try_clone().map(Self::Tls),
+        }
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.set_write_timeout(timeout),
+            Self::Tls(stream) => stream.socket().set_write_timeout(timeout),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Measured {
     fn start(transport: &str, bodies: &str) -> Self {
-        Self::new(transport, &["--app", "bench", "--bodies", bodies], &["/plaintext", "/bytes/1000000"])
+        Self::bench(transport, Over::Tcp, bodies)
+    }
+
+    fn bench(transport: &str, over: Over, bodies: &str) -> Self {
+        let arguments = ["--app", "bench", "--bodies", bodies];
+        Self::new(transport, over, &arguments, &["/plaintext", "/bytes/1000000"])
     }
 
     /// A server with these arguments that has responded to these requests.
-    fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
-        let server = ServerProcess::on(transport, &[arguments, &["--threads", "2"]].concat());
+    fn new(transport: &str, over: Over, arguments: &[&str], targets: &[&str]) -> Self {
+        let tls = if over == Over::Tls { &["--self-signed"][..] } else { &[] };
+        let server = ServerProcess::on(transport, &[arguments, &["--threads", "2"], tls].concat());
+        let mut measured = Self { server, before: 0, over };
         // Memory that is allocated once is no cost of a large body.
         for target in targets {
-            let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-            assert_eq!(server.exchange(request.as_bytes()).status, "HTTP/1.1 200 OK");
+            let mut stream = measured.request(&format!("GET {target}"), "");
+            assert_eq!(read_head(&mut stream).status, "HTTP/1.1 200 OK");
+            io::copy(&mut stream, &mut io::sink()).expect("a response and its end");
         }
-        let before = memory(&server, "VmRSS:");
-        Self { server, before }
+        measured.before = memory(&measured.server, "VmRSS:");
+        measured
+    }
+
+    fn connect(&self) -> Stream {
+        let socket = self.server.connect();
+        match self.over {
+            Over::Tcp => Stream::Plain(socket),
+            Over::Tls => Stream::Tls(TlsStream::new(socket, believing()).expect("a handshake")),
+        }
     }
 
     /// Begins a request.
-    fn request(&self, line: &str, fields: &str) -> TcpStream {
-        let mut stream = self.server.connect();
+    fn request(&self, line: &str, fields: &str) -> Stream {
+        let mut stream = self.connect();
         let head = format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
         stream.write_all(head.as_bytes()).expect("sent");
         stream
@@ -132,6 +206,10 @@ fn a_large_upload_takes_no_memory(transport: &str) {
     takes_no_memory(Measured::start(transport, "streamed"));
 }
 
+fn over_tls_a_large_upload_takes_no_memory(transport: &str) {
+    takes_no_memory(Measured::bench(transport, Over::Tls, "streamed"));
+}
+
 fn a_large_upload_is_spooled(transport: &str) {
     takes_no_memory(Measured::start(transport, "whole"));
 }
@@ -140,7 +218,7 @@ fn a_large_upload_is_spooled(transport: &str) {
 fn takes_no_memory(measured: Measured) {
     let size = size();
     let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
-    write_content(&stream, size).expect("sent");
+    write_content(&mut stream, size).expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
     ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
@@ -172,24 +250,45 @@ fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
 }
 
 fn a_large_download_takes_no_memory(transport: &str) {
-    let measured = Measured::start(transport, "streamed");
+    downloads(&Measured::start(transport, "streamed"));
+}
+
+fn over_tls_a_large_download_takes_no_memory(transport: &str) {
+    downloads(&Measured::bench(transport, Over::Tls, "streamed"));
+}
+
+#[track_caller]
+fn downloads(measured: &Measured) {
     let size = size();
     let mut stream = measured.request(&format!("GET /bytes/{size}"), "");
     let head = read_head(&mut stream);
     assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
-    read_content(&stream, size);
+    read_content(&mut stream, size);
     read_end(stream);
     measured.assert_constant();
 }
 
 fn a_large_file_takes_no_memory(transport: &str) {
+    downloads_a_file(transport, Over::Tcp);
+}
+
+fn over_tls_a_large_file_takes_no_memory(transport: &str) {
+    downloads_a_file(transport, Over::Tls);
+}
+
+#[track_caller]
+fn downloads_a_file(transport: &str, over: Over) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, length) in [("some", 1_000_000), ("large", size())] {
         let file = fs::File::create(folder.path().join(name)).expect("a file");
         file.set_len(length).expect("a hole");
     }
-    let measured =
-        Measured::new(transport, &["--app", "files", folder.path().to_str().expect("text")], &["/some"]);
+    let measured = Measured::new(
+        transport,
+        over,
+        &["--app", "files", folder.path().to_str().expect("text")],
+        &["/some"],
+    );
     let mut stream = measured.request("GET /large", "");
     let head = read_head(&mut stream);
     assert_eq!(head.field("content-length"), Some(size().to_string().as_str()), "{head:?}");
@@ -199,14 +298,22 @@ fn a_large_file_takes_no_memory(transport: &str) {
 }
 
 fn a_large_body_that_is_sent_back_takes_no_memory(transport: &str) {
-    let measured = Measured::start(transport, "streamed");
+    is_sent_back(&Measured::start(transport, "streamed"));
+}
+
+fn over_tls_a_large_body_that_is_sent_back_takes_no_memory(transport: &str) {
+    is_sent_back(&Measured::bench(transport, Over::Tls, "streamed"));
+}
+
+#[track_caller]
+fn is_sent_back(measured: &Measured) {
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
     thread::scope(|scope| {
         let writing = stream.try_clone().expect("a second handle");
         scope.spawn(move || write_content(writing, size).expect("sent"));
         assert_eq!(read_head(&mut stream).status, "HTTP/1.1 200 OK");
-        read_content(&stream, size);
+        read_content(&mut stream, size);
         read_end(stream);
     });
     measured.assert_constant();
@@ -220,7 +327,7 @@ fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory(transport: &str) {
         let mut writing = stream.try_clone().expect("a second handle");
         scope.spawn(move || {
             write!(writing, "{size:x}\r\n").expect("sent");
-            write_content(&writing, size).expect("sent");
+            write_content(&mut writing, size).expect("sent");
             writing.write_all(b"\r\n0\r\n\r\n").expect("sent");
         });
         let head = read_head(&mut stream);
@@ -238,10 +345,10 @@ fn a_large_body_is_spooled_and_sent_back(transport: &str) {
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
     // Nothing comes back before all of it is there.
-    write_content(&stream, size).expect("sent");
+    write_content(&mut stream, size).expect("sent");
     let head = read_head(&mut stream);
     assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
-    read_content(&stream, size);
+    read_content(&mut stream, size);
     read_end(stream);
     measured.assert_constant();
 }
@@ -276,7 +383,7 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
             write_content(writing, size - sent - first).expect("sent");
         });
         assert_eq!(read_head(&mut stream).status, "HTTP/1.1 200 OK");
-        read_content(&stream, size);
+        read_content(&mut stream, size);
         read_end(stream);
     });
     measured.assert_constant();

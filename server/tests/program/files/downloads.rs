@@ -5,22 +5,34 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::TestSite;
 use crate::curl::{Curl, path, url};
-use crate::text;
+use crate::{ServerProcess, text};
 
 on_each_transport! {
     curl_resumes_a_download,
     curl_gets_ranges,
+    over_tls_curl_resumes_a_download,
+    over_tls_curl_gets_ranges,
 }
 
 fn curl_resumes_a_download(transport: &str) {
-    let Some(curl) = Curl::find() else { return };
     let site = TestSite::new();
-    let server = site.serve(transport);
+    resumes_a_download(&site, &site.serve(transport));
+}
+
+fn over_tls_curl_resumes_a_download(transport: &str) {
+    let site = TestSite::new();
+    resumes_a_download(&site, &site.serve_over_tls(transport));
+}
+
+#[track_caller]
+fn resumes_a_download(site: &TestSite, server: &ServerProcess) {
+    let Some(curl) = Curl::find() else { return };
     let partial = site.folder.path().join("partial");
-    let url = url(&server, "/sub/content.bin");
+    let url = url(server, "/sub/content.bin");
     for have in [0, 1, 262_144, 1_000_000, site.bytes.len() - 1] {
         fs::write(&partial, &site.bytes[..have]).expect("a file");
         let printed = curl.run(&[
+            "--insecure",
             "--continue-at",
             "-",
             "--output",
@@ -35,10 +47,19 @@ fn curl_resumes_a_download(transport: &str) {
 }
 
 fn curl_gets_ranges(transport: &str) {
-    let Some(curl) = Curl::find() else { return };
     let site = TestSite::new();
-    let server = site.serve(transport);
-    let url = url(&server, "/sub/content.bin");
+    gets_ranges(&site, &site.serve(transport));
+}
+
+fn over_tls_curl_gets_ranges(transport: &str) {
+    let site = TestSite::new();
+    gets_ranges(&site, &site.serve_over_tls(transport));
+}
+
+#[track_caller]
+fn gets_ranges(site: &TestSite, server: &ServerProcess) {
+    let Some(curl) = Curl::find() else { return };
+    let url = url(server, "/sub/content.bin");
     let length = site.bytes.len();
     for (range, expected) in [
         ("0-0", 0..1),
@@ -46,18 +67,18 @@ fn curl_gets_ranges(transport: &str) {
         ("-7", length - 7..length),
         ("3145728-", 3_145_728..length),
     ] {
-        let response = curl.include(&["--range", range, &url]);
+        let response = curl.include(&["--insecure", "--range", range, &url]);
         assert_eq!(response.status, "HTTP/1.1 206 Partial Content", "{range}");
         let content_range = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
         assert_eq!(response.field("content-range"), Some(content_range.as_str()));
         assert!(response.content == site.bytes[expected], "another content at {range}");
     }
-    let response = curl.include(&["--range", "9999999-", &url]);
+    let response = curl.include(&["--insecure", "--range", "9999999-", &url]);
     assert_eq!(response.status, "HTTP/1.1 416 Range Not Satisfiable");
     assert_eq!(response.field("content-range"), Some(format!("bytes */{length}").as_str()));
 
     // Two parts that are too large to be read with the head of the file.
-    let response = curl.include(&["--range", "0-299999,1000000-1299999", &url]);
+    let response = curl.include(&["--insecure", "--range", "0-299999,1000000-1299999", &url]);
     let boundary =
         response.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
     assert_eq!(response.field("content-length"), Some(response.content.len().to_string().as_str()));

@@ -4,6 +4,8 @@
 //! attack                                  tokio: 1,000 slow heads, 200 slow bodies, 100 slow reads
 //! attack --transport blocking --threads 8
 //! attack --transport tokio-layered        tokio, and a layer below HTTP: that of the transport kit
+//! attack --transport tokio-tls --handshakes 200
+//!                                         tokio and TLS, and 200 more peers whose handshakes are slow
 //! attack --at-once 26                     the bytes of 26 slow peers come at the same moment
 //! attack --elsewhere                      the peers attack another server beside this one: what their turns of the
 //!                                         processors cost alone
@@ -113,16 +115,28 @@ fn quantile(mut times: Vec<Duration>, part: f64) -> Duration {
 struct SlowKind {
     begin: &'static str,
     drop: &'static str,
+    /// What it sends is the first message of a handshake, and not behind one.
+    is_handshake: bool,
 }
 
-const HEAD: SlowKind =
-    SlowKind { begin: "GET /plaintext HTTP/1.1\r\nHost: localhost\r\n", drop: "X-a: b\r\n" };
+const HEAD: SlowKind = SlowKind {
+    begin: "GET /plaintext HTTP/1.1\r\nHost: localhost\r\n",
+    drop: "X-a: b\r\n",
+    is_handshake: false,
+};
 const BODY: SlowKind = SlowKind {
     begin: "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n",
     drop: "b",
+    is_handshake: false,
 };
-const READ: SlowKind =
-    SlowKind { begin: "GET /bytes/1000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n", drop: "" };
+const READ: SlowKind = SlowKind {
+    begin: "GET /bytes/1000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    drop: "",
+    is_handshake: false,
+};
+/// A record of TLS of 376 bytes, of which more come than its deadline has seconds.
+const HANDSHAKE: SlowKind =
+    SlowKind { begin: "\x16\x03\x01\x01\x78\x01\0\x01\x74\x03\x03", drop: "r", is_handshake: true };
 
 struct Attack {
     address: SocketAddr,
@@ -133,7 +147,12 @@ struct Attack {
 
 impl Attack {
     fn new(options: &CommandLine, address: SocketAddr) -> io::Result<Self> {
-        let kinds = [(HEAD, options.heads), (BODY, options.bodies), (READ, options.reads)];
+        let kinds = [
+            (HEAD, options.heads),
+            (BODY, options.bodies),
+            (READ, options.reads),
+            (HANDSHAKE, options.handshakes),
+        ];
         let kinds = kinds.into_iter().flat_map(|(slow, peers)| std::iter::repeat_n(slow, peers));
         let below = options.below();
         let peers = kinds.map(|slow| Ok((slow, connect(address, slow, below)?)));
@@ -165,6 +184,7 @@ impl Attack {
 }
 
 fn connect(address: SocketAddr, slow: SlowKind, below: Below) -> io::Result<ClientStream> {
+    let below = if slow.is_handshake { Below::Nothing } else { below };
     let mut stream = ClientStream::connect(address, below)?;
     stream.write_all(slow.begin.as_bytes())?;
     stream.socket().set_nonblocking(true)?;
@@ -193,6 +213,7 @@ struct CommandLine {
     heads: usize,
     bodies: usize,
     reads: usize,
+    handshakes: usize,
     requests: usize,
     rounds: usize,
     at_once: usize,
@@ -208,6 +229,7 @@ impl CommandLine {
             heads: 1000,
             bodies: 200,
             reads: 100,
+            handshakes: 0,
             requests: 1000,
             rounds: 15,
             at_once: 1,
@@ -222,6 +244,7 @@ impl CommandLine {
                 Arg::Long("heads") => options.heads = parser.value()?.parse()?,
                 Arg::Long("bodies") => options.bodies = parser.value()?.parse()?,
                 Arg::Long("reads") => options.reads = parser.value()?.parse()?,
+                Arg::Long("handshakes") => options.handshakes = parser.value()?.parse()?,
                 Arg::Long("requests") => options.requests = parser.value()?.parse()?,
                 Arg::Long("rounds") => options.rounds = parser.value()?.parse()?,
                 Arg::Long("at-once") => options.at_once = parser.value()?.parse()?,
@@ -252,6 +275,6 @@ impl CommandLine {
     }
 
     fn peers(&self) -> usize {
-        self.heads + self.bodies + self.reads
+        self.heads + self.bodies + self.reads + self.handshakes
     }
 }

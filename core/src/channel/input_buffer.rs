@@ -384,14 +384,15 @@ impl InputBuffer {
             return;
         }
         self.offered = Offer::default();
-        // Most wake-ups find nothing buffered, and `reach` tells that sooner.
-        if self.reach() == 0 || self.held() == 0 {
-            self.store = mem::take(store);
-            self.store_is_lent = !self.store.is_empty();
+        // Most wake-ups find nothing buffered, and `reach` tells that sooner: everything is at 0 then.
+        if self.reach() > 0 {
+            if self.held() > 0 {
+                return self.lend_second(store);
+            }
             self.rewind();
-        } else {
-            self.lend_second(store);
         }
+        self.store = mem::take(store);
+        self.store_is_lent = !self.store.is_empty();
     }
 
     /// Out of line: few wake-ups find something buffered.
@@ -414,12 +415,13 @@ impl InputBuffer {
         self.in_wake_up = false;
         if self.store_is_lent {
             self.store_is_lent = false;
-            if self.held() > 0 {
-                return self.move_to_private(store);
+            if self.reach() > 0 {
+                if self.held() > 0 {
+                    return self.move_to_private(store);
+                }
+                self.rewind();
             }
-            give_back(store, mem::take(&mut self.store));
-            self.rewind();
-            return;
+            return give_back(store, mem::take(&mut self.store));
         } else if !self.lent_store.is_empty() {
             self.take_back_second(store);
         }

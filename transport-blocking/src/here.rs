@@ -101,8 +101,8 @@ pub(crate) fn work(pool: &Arc<Pool>, work: impl FnOnce(&OwnWork)) {
     });
 }
 
-/// What is polled on this worker is about to wait, for what it has begun perhaps: a function that is kept for later runs now,
-/// and the task is for others.
+/// What is polled on this worker is about to wait, for what it has begun perhaps: a function that is kept for later runs
+/// now, and the task is for others.
 fn run_kept() {
     let kept = |here: &Here| (here.own.function.take(), here.own.next.take());
     let (function, next) = HERE.try_with(kept).unwrap_or_default();

@@ -111,8 +111,8 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Functions that run at once, 1 at least, without those that have [given their places up](Self::stand_ins). There is one
-    /// worker more, which serves connections meanwhile, a thread that keeps the time, and threads for
+    /// Functions that run at once, 1 at least, without those that have [given their places up](Self::stand_ins). There is
+    /// one worker more, which serves connections meanwhile, a thread that keeps the time, and threads for
     /// [tunnels](Self::tunnels). Default 8.
     ///
     /// ```

@@ -49,8 +49,9 @@ thread_local! {
     static BEFORE: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
-/// Has [`block_on`](crate::block_on) call a function on this thread, each time before it waits: for a transport whose threads
-/// keep for themselves what they have to do next. What `block_on` waits for may be among it, and nobody else comes to it.
+/// Has [`block_on`](crate::block_on) call a function on this thread, each time before it waits: for a transport whose
+/// threads keep for themselves what they have to do next. What `block_on` waits for may be among it, and nobody else comes
+/// to it.
 ///
 /// ```
 /// use std::cell::RefCell;

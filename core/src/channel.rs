@@ -311,7 +311,8 @@ impl Channel {
     /// [lent](Self::lend), something else is in it, or the bytes fill less than seven eighths of it.
     ///
     /// `other` is of the size of such a buffer, like one that was taken so before and is used again; what is in it does not
-    /// matter. Any other is made so, also an empty one.
+    /// matter. Any other is made so, also an empty one. Outside of the place the buffer has bytes of other connections,
+    /// which are to be shown to nobody.
     ///
     /// ```
     #[doc = include_str!("examples/fresh_channel.txt")]

@@ -9,8 +9,9 @@ use crate::pool::{Pool, Work};
 
 /// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a
 /// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it. If that
-/// waits for it with [`block_on`](crate::block_on) instead, it runs within, and holds up its own connection; with a
-/// `block_on` of another crate it would wait for ever. On a thread that may block already, or belongs to no server of this
+/// waits for it with [`block_on`](crate::block_on) instead, right after it has begun it, it runs within, and holds up the
+/// worker; what was begun before waits for another worker, which is not to be had where all wait so. With a `block_on` of
+/// another crate it would wait for ever. On a thread that may block already, or belongs to no server of this
 /// transport, it runs at once.
 ///
 /// An async handler that awaits what blocks:

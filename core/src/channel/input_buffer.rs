@@ -464,11 +464,21 @@ impl InputBuffer {
     }
 }
 
-fn give_back(store: &mut Vec<u8>, lent: Vec<u8>) {
+fn give_back(store: &mut Vec<u8>, mut lent: Vec<u8>) {
     // A store that had to grow for one large head does not stay large.
     if store.is_empty() && lent.len() <= 2 * READ {
+        if lent.len() > READ {
+            shorten(&mut lent);
+        }
         *store = lent;
     }
+}
+
+/// A store that had to grow for reads that filled none is as long as before: no body could take it along.
+#[cold]
+fn shorten(lent: &mut Vec<u8>) {
+    lent.truncate(READ);
+    lent.shrink_to_fit();
 }
 
 /// A store to lend.
@@ -485,6 +495,20 @@ mod tests {
         let n = buffer.spare(bytes).len();
         assert_eq!(n, bytes);
         buffer.accept_read(n);
+    }
+
+    #[test]
+    fn a_lent_store_that_had_to_grow_comes_back_as_long_as_it_was() {
+        const PART: usize = READ / 8;
+        for parts in [9, 12, 16] {
+            let (mut buffer, mut store) = (InputBuffer::default(), lendable());
+            buffer.lend(&mut store);
+            (0..parts).for_each(|_| read(&mut buffer, PART));
+            assert!(buffer.store.len() > READ);
+            buffer.consume(parts * PART);
+            buffer.take_back(&mut store);
+            assert_eq!((store.len(), store.capacity()), (READ, READ));
+        }
     }
 
     #[test]
@@ -614,7 +638,7 @@ mod tests {
 
     #[test]
     fn a_store_that_one_large_head_made_large_is_not_lent_again() {
-        for (len, kept) in [(2 * READ, 2 * READ), (2 * READ + 1, 0)] {
+        for (len, kept) in [(2 * READ, READ), (2 * READ + 1, 0)] {
             let mut store = Vec::new();
             give_back(&mut store, vec![0; len]);
             assert_eq!(store.len(), kept);

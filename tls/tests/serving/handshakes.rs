@@ -118,7 +118,7 @@ fn a_handshake_gives_its_place_to_a_connection_that_finds_none() {
 fn a_handshake_that_does_not_go_on_ends_at_its_deadline_and_holds_up_nobody() {
     let authority = Authority::new("test");
     let client = Arc::new(authority.client());
-    let soon = Some(Duration::from_millis(300));
+    let soon = Some(Duration::from_secs(3));
     let config = ServerConfig { handshake_timeout: soon, ..ServerConfig::default() };
     on_each_with(
         &config,

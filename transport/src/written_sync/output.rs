@@ -90,11 +90,12 @@ impl Output {
             return Ok(false);
         }
         let mut may_wait = !self.functions.is_scarce() || self.has_given_place_up;
-        let permit = if may_wait { None } else { self.permits.try_take() };
-        if gives_up && permit.is_none() && !may_wait {
+        if gives_up && !may_wait {
+            // First: a function that waits in its place for a file could wait for a thread that reads it.
             self.has_given_place_up = self.functions.give_place_up();
             may_wait = self.has_given_place_up;
         }
+        let permit = if may_wait { None } else { self.permits.try_take() };
         let waits = may_wait || permit.is_some();
         if waits {
             window.wait()?;

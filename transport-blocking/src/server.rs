@@ -157,6 +157,14 @@ impl Blocking {
     ///
     /// A function that holds something that there is little of, as a connection to a database, holds it while it waits:
     /// it lets it go before, or 0 is set, and [`waiting`](Self::waiting), too. Default 64.
+    ///
+    /// ```
+    /// use httpfsm_blocking::Blocking;
+    ///
+    /// // There are four connections to the database, and no slow reader is to hold one.
+    /// let transport = Blocking::default().workers(4).waiting(0).stand_ins(0);
+    /// # let _ = transport;
+    /// ```
     #[must_use]
     pub fn stand_ins(mut self, functions: usize) -> Self {
         self.stand_ins = functions;

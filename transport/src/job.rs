@@ -67,6 +67,35 @@ pub trait Spawner: Send + Sync + 'static {
     /// another thread has taken its place, or there is room for such a wait. `false`: it is not to wait. It is asked where
     /// the threads are [few](Self::is_scarce): by a function of [`written_sync`](crate::written_sync()) that is far ahead of
     /// its reader. The default is `false`.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    /// use std::thread;
+    ///
+    /// use httpfsm_transport::{NoThread, Spawner};
+    ///
+    /// /// A thread for each piece of work, of which so many may wait for their peers.
+    /// struct Few {
+    ///     may_wait: AtomicUsize,
+    /// }
+    ///
+    /// impl Spawner for Few {
+    ///     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+    ///         thread::Builder::new().spawn(work).map(drop).map_err(|_| NoThread)
+    ///     }
+    ///
+    ///     fn is_scarce(&self) -> bool {
+    ///         true
+    ///     }
+    ///
+    ///     fn give_place_up(&self) -> bool {
+    ///         self.may_wait.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
+    ///     }
+    /// }
+    ///
+    /// let few = Few { may_wait: AtomicUsize::new(1) };
+    /// assert!(few.give_place_up() && !few.give_place_up());
+    /// ```
     fn give_place_up(&self) -> bool {
         false
     }

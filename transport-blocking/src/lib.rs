@@ -50,6 +50,7 @@ mod pool;
 mod readiness;
 mod run_state;
 mod server;
+mod settings;
 mod sleepers;
 mod socket;
 mod spawn;
@@ -68,7 +69,8 @@ pub use httpfsm_transport::{
     NoThread, Preface, PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, Spawner, SyncBodyWriter,
     UpgradedStream, block_on, incoming, note_panic, written,
 };
-pub use server::{Blocking, Server, serve, sync};
+pub use server::{Server, serve, sync};
+pub use settings::Blocking;
 pub use socket::Stream;
 pub use spawn::{SpawnError, spawn, tunnel};
 pub use written::written_sync;

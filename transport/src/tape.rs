@@ -286,13 +286,13 @@ impl Taped {
         }
     }
 
-    /// The channel, to lend it buffers, which no output depends on.
     /// Whether the channel is recorded.
     #[inline]
     pub(crate) fn is_recorded(&self) -> bool {
         self.tape.is_some()
     }
 
+    /// The channel, to lend it buffers, which no output depends on.
     #[inline]
     pub(crate) fn untaped(&mut self) -> &mut Channel {
         &mut self.channel

@@ -23,6 +23,7 @@ use crate::lock::lock;
 use crate::may_block::may_block;
 use crate::panics;
 use crate::spooled::Spooled;
+use crate::worker;
 use output::Output;
 use window::{Next, Window};
 
@@ -166,7 +167,7 @@ impl Begin {
         };
         let run = move || {
             // Known on this thread alone, and the function may write from others.
-            writer.output.runs_in_place = in_place::is_so();
+            writer.output.runs_in_place = in_place::is_so() || worker::drives();
             let written = panics::attempt(|| -> Result<_, Failure> {
                 write(&mut writer)?;
                 writer.flush()?;

@@ -27,7 +27,7 @@ pub(super) struct Output {
     has_given_place_up: bool,
     /// A file of so many bytes is long.
     long: u64,
-    /// The function runs within the poll that has begun it.
+    /// The function runs within a poll, that which has begun it or which waits for it.
     pub(super) runs_in_place: bool,
 }
 

@@ -115,9 +115,10 @@ impl<F> CallPlace<F> {
         Arc::new(Self { function: Arc::clone(function), progress: Mutex::default() })
     }
 
-    /// Whether it may be used for another call.
-    pub(crate) fn is_unused(this: &mut Arc<Self>) -> bool {
-        Arc::get_mut(this).is_some()
+    /// Whether it may be used for another call. What others have done with it is behind its lock.
+    #[inline]
+    pub(crate) fn is_unused(this: &Arc<Self>) -> bool {
+        Arc::strong_count(this) == 1
     }
 
     /// The response is there already.
@@ -125,9 +126,11 @@ impl<F> CallPlace<F> {
         lock(&self.progress).result = Some(Ok(response));
     }
 
+    /// `is_first`: the call has just begun.
     #[inline]
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Response> {
-        let done = waiting::poll(&self.progress, cx, |progress| match progress.result.take() {
+    pub(crate) fn poll(&self, cx: &Context<'_>, is_first: bool) -> Poll<Response> {
+        let clone = is_first.then(|| cx.waker().clone());
+        let done = waiting::poll_with(clone, &self.progress, cx, |progress| match progress.result.take() {
             Some(result) => Ok(result),
             None => Err(&mut progress.waker),
         });

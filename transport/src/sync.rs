@@ -111,11 +111,11 @@ where
 
     fn call(&self, mut request: Request) -> Self::Future {
         let is_there = !self.0.spawner.is_scarce() || !matches!(request.body(), Body::Stream(_));
-        let stage = match is_there {
-            true => SyncStage::Running(self.0.begin(request)),
-            false => SyncStage::Gathering(request),
+        let (gathering, running) = match is_there {
+            true => (None, Some(self.0.begin(request))),
+            false => (Some(request), None),
         };
-        SyncCall { function: Arc::clone(&self.0), stage }
+        SyncCall { function: Arc::clone(&self.0), gathering, running, has_waited: false }
     }
 }
 
@@ -141,13 +141,10 @@ where
 /// function.
 pub struct SyncCall<S, F> {
     function: Arc<SyncFunction<S, F>>,
-    stage: SyncStage<F>,
-}
-
-enum SyncStage<F> {
-    Gathering(Request),
-    Running(Arc<CallPlace<F>>),
-    Over,
+    /// The function is to be called with it when its body is there.
+    gathering: Option<Request>,
+    running: Option<Arc<CallPlace<F>>>,
+    has_waited: bool,
 }
 
 impl<S: Spawner, F, R> Future for SyncCall<S, F>
@@ -158,16 +155,15 @@ where
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        if let SyncStage::Gathering(request) = &mut self.stage {
+        if let Some(request) = &mut self.gathering {
             ready!(request.body().poll_gathered(GatherUntil::WholeOrPermitted, cx));
-            if let SyncStage::Gathering(request) = mem::replace(&mut self.stage, SyncStage::Over) {
-                self.stage = SyncStage::Running(self.function.begin(request));
-            }
+            self.running = self.gathering.take().map(|request| self.function.begin(request));
         }
-        let SyncStage::Running(place) = &self.stage else { return Poll::Pending };
-        let response = ready!(place.poll(cx));
-        if let SyncStage::Running(mut place) = mem::replace(&mut self.stage, SyncStage::Over) {
-            if CallPlace::is_unused(&mut place) {
+        let is_first = !mem::replace(&mut self.has_waited, true);
+        let Some(place) = &self.running else { return Poll::Pending };
+        let response = ready!(place.poll(cx, is_first));
+        if let Some(place) = self.running.take() {
+            if CallPlace::is_unused(&place) {
                 self.function.places.give(place);
             }
         }
@@ -177,7 +173,7 @@ where
 
 impl<S, F> Drop for SyncCall<S, F> {
     fn drop(&mut self) {
-        if let SyncStage::Running(place) = &self.stage {
+        if let Some(place) = &self.running {
             place.cancel();
         }
     }

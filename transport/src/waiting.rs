@@ -14,10 +14,20 @@ use crate::panics;
 pub(crate) fn poll<T, R>(
     mutex: &Mutex<T>,
     cx: &Context<'_>,
+    look: impl FnMut(&mut T) -> Result<R, &mut Option<Waker>>,
+) -> Poll<R> {
+    poll_with(None, mutex, cx, look)
+}
+
+/// The same with a clone of the waker of `cx`: one look is enough for whoever has just begun what it waits for, as a rule.
+#[inline]
+pub(crate) fn poll_with<T, R>(
+    // It is dropped after the lock is given back, as what is declared first.
+    mut clone: Option<Waker>,
+    mutex: &Mutex<T>,
+    cx: &Context<'_>,
     mut look: impl FnMut(&mut T) -> Result<R, &mut Option<Waker>>,
 ) -> Poll<R> {
-    // Declared before the lock is taken, so dropped after it.
-    let mut clone = None;
     loop {
         let mut guarded = lock(mutex);
         let place = match look(&mut guarded) {

@@ -472,6 +472,7 @@ mod tests {
     use httpfsm::handler::{Control, Waiter};
 
     use super::*;
+    use crate::body_buffers::BodyBuffers;
     use crate::clock::Clock;
     use crate::ledger::Row;
     use crate::may_block::BlockingScope;
@@ -605,6 +606,20 @@ mod tests {
         drop(pipe.set(|state| state.fail(BodyError::Closed)));
         assert!(!pipe.wake(Waker::noop(), true).later && woken() == 3);
         drop(blocking);
+    }
+
+    #[test]
+    fn a_piece_that_comes_when_nobody_reads_any_more_gives_its_buffer_back() {
+        let (pipe, buffers) = (Arc::<Pipe>::default(), Arc::<BodyBuffers>::default());
+        let deliver = || pipe.deliver_piece(buffers.bytes(vec![b'x'; 100], 10..90));
+        deliver();
+        assert!(buffers.take().is_empty(), "it waits for its reader");
+        pipe.drop_body();
+        assert_eq!(buffers.take().len(), 100);
+        deliver();
+        assert_eq!(buffers.take().len(), 100);
+        let state = lock(&pipe.state);
+        assert_eq!((state.unread.len(), state.charge.arrived()), (0, 80), "it was not counted");
     }
 
     #[test]

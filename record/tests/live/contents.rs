@@ -16,7 +16,7 @@ use httpfsm::response::ResponseRef;
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm_record::{FileRecorder, Options, Recording, ReplayFailure, Which, replay};
-use httpfsm_transport::memory::pair;
+use httpfsm_transport::memory::{MemoryServer, pair};
 use httpfsm_transport::{
     Connection, Event, ListenerInfo, Opened, Preface, PrefaceVerdict, Recorder, Tape, Timer, Wire, block_on,
 };
@@ -54,6 +54,29 @@ fn a_request_is_not_forgotten_again_however_often_its_handler_is_polled() {
     let head: &[u8] = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
     let recording = session(Options::default(), &[head, b"a", b"b", b"c", b"d"]);
     assert!(recording.matches("forget_request").count() <= 1, "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+/// A long read goes to the body's reader in the buffer that it was read to.
+#[test]
+fn content_that_takes_its_buffer_along_is_recorded() {
+    const BYTES: usize = 200_000;
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
+    recorder.record(Which::All);
+    let tapes = Some(Arc::new(recorder.clone()) as _);
+    let mut server = MemoryServer::recorded(ServerConfig::default(), 1 << 20, None, tapes, application);
+    let client = server.connect().unwrap();
+    client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {BYTES}\r\n\r\n"));
+    server.run();
+    client.send(vec![b'b'; BYTES]);
+    server.run();
+    assert!(client.take().len() > BYTES);
+    client.close_write();
+    server.run();
+    drop(server);
+    let [recording] = &recordings(&recorder, folder.path())[..] else { panic!("one connection") };
+    assert!(recording.lines().any(|line| line.contains(r#""out":"BodyData""#) && line.len() > 60_000));
     assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
 }
 

@@ -110,8 +110,12 @@ mod tests {
             let (mut unread, mut all, mut taken) = (Unread::default(), Vec::new(), Vec::new());
             for (at, length) in lengths.into_iter().enumerate() {
                 let bytes: Vec<u8> = (all.len()..all.len() + length).map(|at| (at % 251) as u8).collect();
-                unread.append(&bytes);
-                all.extend(bytes);
+                all.extend_from_slice(&bytes);
+                // Every third one has memory of its own.
+                match at % 3 {
+                    2 => unread.push(bytes.into()),
+                    _ => unread.append(&bytes),
+                }
                 assert_eq!(unread.len() + taken.len(), all.len());
                 if at < takes {
                     taken.extend(unread.take());

@@ -273,7 +273,7 @@ pub fn accept<A: Accept, H: Handler>(
 }
 
 /// Whether the system lacks something that a connection gives back when it closes: a descriptor, or memory.
-fn is_shortage(error: &io::Error) -> bool {
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 

@@ -11,6 +11,7 @@ use httpfsm::channel::Input;
 use httpfsm::handler::{Failure, GatherUntil, Handler, NoRoom};
 
 use super::{Driver, WakeUp};
+use crate::accept::is_shortage;
 use crate::exchange::{Exchange, Stage};
 use crate::job::NoThread;
 use crate::panics;
@@ -34,15 +35,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let may_wait = until == GatherUntil::WholeOrPermitted;
         if !may_wait {
-            // It waits for all of the body, and not as one of few.
-            exchange.permit = None;
+            // It waits for all of the body, and not as one of few. A thread is held all the same.
+            exchange.permit.take_if(|_| !exchange.pipe.is_asked_by_thread());
         } else if exchange.permit.is_none()
             && (is_streamed || exchange.expects_continue())
             && !exchange.pipe.is_body_in()
         {
             exchange.permit = Permits::try_take(&shared.permits);
         }
-        if exchange.permit.is_some() || is_streamed && until == GatherUntil::WholeUnlessStreamed {
+        if may_wait && exchange.permit.is_some() || is_streamed && until == GatherUntil::WholeUnlessStreamed {
             wake_up.ask |= exchange.pipe.stream_on(until, None, cx.waker());
             // What the handler has asked for before comes as well.
             if unasked > 0 {
@@ -66,7 +67,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.let_body_go();
             return false;
         }
-        match panics::catch(|| spool.poll(&self.service.shared.spawner, cx)) {
+        match panics::attempt(|| spool.poll(&self.service.shared.spawner, cx)) {
             Err(text) => self.abort(Failure::Spool, &text, &wake_up.now),
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Gathered::Demand(bytes))) => {
@@ -78,7 +79,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return goes_on;
             }
             Ok(Poll::Ready(Gathered::Whole(body))) => {
-                exchange.gathering = None;
+                (exchange.gathering, exchange.permit) = (None, None);
                 wake_up.ask = true;
                 if matches!(exchange.stage, Stage::Gathering) {
                     self.call(Some(body), &wake_up.now);
@@ -119,11 +120,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 }
 
-/// Whether a body could not be kept for want of something that may soon be there: a thread, or room on the disk. Then the
-/// response is a 503.
+/// Whether a body could not be kept for want of something that may soon be there: a thread, room on the disk, or a
+/// descriptor. Then the response is a 503.
 fn is_soon_over(error: &io::Error) -> bool {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    is_full || error.get_ref().is_some_and(|error| error.is::<NoThread>())
+    is_full || is_shortage(error) || error.get_ref().is_some_and(|error| error.is::<NoThread>())
 }
 
 #[cfg(test)]
@@ -134,10 +135,11 @@ mod tests {
     use crate::job::NoThread;
 
     #[test]
-    fn a_full_disk_is_as_soon_over_as_a_lack_of_threads_and_a_missing_folder_is_not() {
-        // ENOSPC, EDQUOT, ENOENT and EIO.
-        let verdicts = [28, 122, 2, 5].map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));
-        assert_eq!(verdicts, [true, true, false, false]);
+    fn a_full_disk_and_a_lack_of_descriptors_are_as_soon_over_as_one_of_threads_and_a_missing_folder_is_not() {
+        // ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOENT and EIO.
+        let codes = [28, 122, 24, 23, 12, 2, 5];
+        let verdicts = codes.map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));
+        assert_eq!(verdicts, [true, true, true, true, true, false, false]);
         assert!(is_soon_over(&NoThread.into()) && !is_soon_over(&io::Error::other("NoThread")));
     }
 }

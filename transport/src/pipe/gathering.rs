@@ -10,6 +10,7 @@ use httpfsm::handler::{Body, GatherUntil};
 use super::{Pipe, PipeState, TOUCHED};
 use crate::ledger::BodyCharge;
 use crate::lock::lock;
+use crate::may_block::may_block;
 use crate::{panics, sync, waiting};
 
 /// How far the gathering of a body is.
@@ -43,6 +44,11 @@ impl Pipe {
     /// Whether all of the body has come, or nothing more of it does.
     pub(crate) fn is_body_in(&self) -> bool {
         self.is_touched() && lock(&self.state).end.is_some()
+    }
+
+    /// Whether whoever has the body gathered waits for it on a thread.
+    pub(crate) fn is_asked_by_thread(&self) -> bool {
+        lock(&self.state).is_thread
     }
 
     /// Gathering begins, and takes what has come. `unasked`: bytes of the credit that the channel was not asked for. `None`
@@ -109,8 +115,9 @@ impl Pipe {
 /// The handler's side.
 impl Pipe {
     pub(super) fn poll_gathered(&self, until: GatherUntil, cx: &Context<'_>) -> Poll<Option<Body>> {
-        let mut driver = None;
+        let (mut driver, is_thread) = (None, may_block());
         let gathered = waiting::poll(&self.state, cx, |state| {
+            state.is_thread = is_thread;
             // A thread that waits for itself is told so when it reads.
             if state.is_as_whole_as_can_be() || sync::is_stuck() {
                 return Ok(None);

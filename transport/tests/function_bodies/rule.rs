@@ -178,16 +178,30 @@ fn without_permits_and_without_files_bodies_are_gathered_in_memory() {
 }
 
 #[test]
-fn a_function_that_waits_for_all_of_a_long_body_does_so_without_its_permit() {
+fn a_function_that_waits_for_all_of_a_long_body_keeps_its_permit_as_it_holds_its_thread() {
     let mut stand = stand(config(), 2, 1);
     let client = stand.connect();
     stand.send(&client, head(6000, "").replace("POST /", "POST /whole"));
     stand.send(&client, &content(6000)[..2000]);
-    stand.until("it is called, and gathers", |stand| stand.calls.begun() == 1 && stand.permits() == 0);
-    stand.until("the body goes to the file", |stand| stand.server.held().memory.spooled == 2000);
+    stand.until("it is called, and its body goes to the file", |stand| {
+        stand.calls.begun() == 1 && stand.server.held().memory.spooled == 2000
+    });
+    assert_eq!(stand.permits(), 1);
+    // Others that would wait so are not called before their bodies are whole: one thread is left for what writes them.
+    let others = [(); 3].map(|()| stand.connect());
+    for other in &others {
+        stand.send(other, head(6000, "").replace("POST /", "POST /whole"));
+        stand.send(other, &content(6000)[..5999]);
+    }
+    for other in &others {
+        stand.send(other, &content(6000)[5999..]);
+        assert!(stand.response(other).ends_with("\r\n\r\n6000 bytes"));
+    }
+    assert_eq!((stand.calls.begun(), stand.permits()), (4, 1));
     stand.send(&client, &content(6000)[2000..]);
     assert!(stand.response(&client).ends_with("\r\n\r\n6000 bytes"));
-    drop(client);
+    assert_eq!(stand.permits(), 0);
+    drop((client, others));
     stand.ends();
 }
 

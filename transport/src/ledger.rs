@@ -53,6 +53,10 @@ const FILE_SHARE: u64 = 512;
 const FILE_LEAST: u64 = 64 << 10;
 const FILE_MOST: u64 = 8 << 20;
 
+/// The longest file of a response whose function may not wait: the part of what responses may take, so that a few of them
+/// leave room for others.
+const LONE_FILE: u64 = 16;
+
 /// What memory is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Row {
@@ -293,6 +297,11 @@ impl Ledger {
     /// How long the file of a response becomes whose function may wait.
     pub(crate) fn file_share(&self) -> u64 {
         (self.max_spooled / FILE_SHARE).clamp(FILE_LEAST, FILE_MOST)
+    }
+
+    /// How long it becomes where the function may not wait.
+    pub(crate) fn longest_file(&self) -> u64 {
+        self.file_share().max(self.max_spooled / WRITTEN / LONE_FILE)
     }
 
     /// Where files of bodies are made; `None`: where the system has its temporary files.

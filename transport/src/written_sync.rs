@@ -47,8 +47,9 @@ const READ: usize = 256 << 10;
 /// the others go on, and what they write waits in a temporary file. Before that is longer than a 512th part of
 /// `max_spooled_bytes`, within 64 KiB and 8 MiB, or where it finds no room, another thread
 /// [takes the place](Spawner::give_place_up) of the function, which then waits; not where the function writes from another
-/// thread than its own. Where no thread can, the function goes on into the file; a response that finds no room there is cut
-/// off. Files of responses take half of `max_spooled_bytes` at most.
+/// thread than its own. Where no thread can, the function goes on into the file; a response whose file finds no room, or is
+/// longer than a 32nd part of `max_spooled_bytes`, 128 MiB as a rule, is cut off, and its file is gone at once. Files of
+/// responses take half of `max_spooled_bytes` at most.
 ///
 /// A function that reads the body of its request as it writes waits for its peer on its thread. Of an async handler it is
 /// given a body that is [gathered](httpfsm::handler::Body::gathered) where threads are few; a `sync` handler sees to that.
@@ -109,10 +110,11 @@ impl SyncBodyWriter {
         if let Some((kind, text)) = &self.failure {
             return Err(io::Error::new(*kind, text.clone()));
         }
-        let piece = std::mem::take(&mut self.piece);
+        let mut piece = std::mem::take(&mut self.piece);
         if piece.is_empty() {
             return self.window.check();
         }
+        piece.shrink_to_fit();
         let put = self.output.put(&self.window, piece.into());
         put.inspect_err(|error| self.failure = Some((error.kind(), error.to_string())))
     }
@@ -123,6 +125,12 @@ impl Write for SyncBodyWriter {
         // Not only when a piece is full: a function may write little, and for ever.
         self.window.check()?;
         let taken = bytes.len().min(PIECE - self.piece.len());
+        let length = self.piece.len() + taken;
+        if self.piece.capacity() < length {
+            // No more than a whole piece, which is charged as it is long.
+            let capacity = (2 * self.piece.capacity()).clamp(length, PIECE);
+            self.piece.reserve_exact(capacity - self.piece.len());
+        }
         self.piece.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         if self.piece.len() == PIECE {
             self.pass_on()?;
@@ -178,7 +186,7 @@ impl Begin {
             ends.0.end(written.map_err(BodyFailure::source));
         };
         let job = in_place::begin(|| Job::spawn(&*spawner, run));
-        let job = job.inspect_err(|none| window.end(Err(BodyFailure::source(*none)))).ok();
+        let job = job.inspect_err(|none| window.cut(BodyFailure::source(*none))).ok();
         Running { job, window, reading: None, memory, files }
     }
 }
@@ -270,5 +278,30 @@ fn read_at(file: &Mutex<Option<Spooled>>, at: u64, reserved: ReservedMemory) -> 
 impl Drop for Running {
     fn drop(&mut self) {
         self.window.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Inline;
+
+    #[test]
+    fn a_piece_takes_no_more_memory_than_it_is_charged_for() {
+        let window = Arc::<Window>::default();
+        let output = Output::new(Arc::new(Inline));
+        let mut writer = SyncBodyWriter {
+            piece: Vec::new(),
+            trailers: None,
+            failure: None,
+            window: Arc::clone(&window),
+            output,
+        };
+        let mut most = 0;
+        for _ in 0..=PIECE / 1000 {
+            assert!(writer.write_all(&[b'x'; 1000]).is_ok());
+            most = most.max(writer.piece.capacity());
+        }
+        assert_eq!(most, PIECE);
     }
 }

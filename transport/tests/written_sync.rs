@@ -360,6 +360,40 @@ fn files_of_written_bodies_are_bounded_as_those_of_requests() {
     ends(&mut server);
 }
 
+/// A few of them leave room for others, whoever reads nothing for how long.
+#[test]
+fn a_function_that_may_not_wait_gets_so_far_ahead_and_its_room_is_free_when_it_is_cut() {
+    // A sixteenth part of what responses may take is 2 MiB.
+    let config = ServerConfig { max_spooled_bytes: 64 << 20, ..ServerConfig::default() };
+    let (tell, told) = mpsc::channel();
+    let mut server = serve(config, Few::start(1), move |body: &mut SyncBodyWriter| {
+        let mut written = 0;
+        let failed = loop {
+            match body.write_all(&[b'x'; 64 << 10]) {
+                Ok(()) => written += 64 << 10,
+                Err(error) => break error,
+            }
+        };
+        let _ = tell.send((written, failed.to_string()));
+        Err(failed)
+    });
+    let silent = server.connect().unwrap();
+    silent.send(GET);
+    let mut said = None;
+    until(&mut server, "it fails", |_| {
+        said = told.try_recv().ok().or(said.take());
+        said.is_some()
+    });
+    let (written, text) = said.unwrap();
+    assert!(text.contains("holds as many bytes as it may"), "{text}");
+    assert!((2 << 20..3 << 20).contains(&written), "{written} bytes");
+    until(&mut server, "its file is gone", |server| server.held().memory.spooled == 0);
+    assert_eq!(server.held().channels, 1);
+    assert!(!all(&mut server, &silent).ends_with(b"0\r\n\r\n"), "it is cut");
+    drop(silent);
+    ends(&mut server);
+}
+
 /// What three functions do that have no permit and may give their places up, where files may be that long in all: the
 /// responses, and how long the files were.
 fn far_ahead(max_spooled_bytes: u64, lines: u64) -> (Vec<Vec<u8>>, u64) {
@@ -441,7 +475,8 @@ fn responses_leave_half_of_the_files_to_requests() {
     config.channel.inbuf_overflow = 1;
     let few = Few::start(1);
     let mut server = MemoryServer::new(config, move |mut request: Request| {
-        let written = written_sync(few.clone(), |body: &mut SyncBodyWriter| count_to(body, 2 * LINES));
+        // Little enough to be written to its end by a function that may not wait.
+        let written = written_sync(few.clone(), |body: &mut SyncBodyWriter| body.write_all(&[b'x'; 6 << 16]));
         async move {
             if request.method() == "GET" {
                 return Response::new(Status::OK).with_body(written);
@@ -450,7 +485,7 @@ fn responses_leave_half_of_the_files_to_requests() {
             Response::text(format!("{} bytes", content.len()))
         }
     });
-    let silent = [(); 3].map(|()| server.connect().unwrap());
+    let silent = [(); 30].map(|()| server.connect().unwrap());
     for client in &silent {
         client.send(GET);
         server.run();
@@ -490,11 +525,20 @@ fn without_a_thread_the_response_is_cut() {
             Err(NoThread)
         }
     }
-    let mut server = serve(ServerConfig::default(), NoThreads, |body| count_to(body, 1));
+    let log = Arc::new(Log::default());
+    let handler = |_: Request| async {
+        let body = written_sync(NoThreads, |body: &mut SyncBodyWriter| count_to(body, 1));
+        Response::new(Status::OK).with_body(body)
+    };
+    let mut server =
+        MemoryServer::with(ServerConfig::default(), 1 << 16, Some(Arc::clone(&log) as _), handler);
     let client = server.connect().unwrap();
     client.send(GET);
     let received = all(&mut server, &client);
     assert!(received.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&received));
+    let failures = log.0.lock().unwrap();
+    assert!(matches!(&failures[..], [one] if one.contains("There is no thread")), "{failures:?}");
+    drop(failures);
     drop(client);
     ends(&mut server);
 }

@@ -135,7 +135,8 @@ mod tests {
     use crate::job::NoThread;
 
     #[test]
-    fn a_full_disk_and_a_lack_of_descriptors_are_as_soon_over_as_one_of_threads_and_a_missing_folder_is_not() {
+    fn a_full_disk_and_a_lack_of_descriptors_are_as_soon_over_as_one_of_threads_and_a_missing_folder_is_not()
+    {
         // ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOENT and EIO.
         let codes = [28, 122, 24, 23, 12, 2, 5];
         let verdicts = codes.map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::MemoryHandle;
+use httpfsm::handler::{BodyFailure, MemoryHandle, NoRoom};
 
 use super::window::{Place, Window};
 use crate::clock::Clock;
@@ -61,13 +61,17 @@ impl Output {
                 Place::Full | Place::File | Place::LongFile => None,
             };
             if let Some(reserved) = reserved {
-                let part = piece.split_to(reserved.bytes());
+                let part = split(&mut piece, reserved.bytes());
                 window.push(reserved.attach(part))?;
                 continue;
             }
             // While the file is short there is no need to.
             if place != Place::File && self.waits(window, place == Place::LongFile)? {
                 continue;
+            }
+            let too_long = !self.runs_in_place && self.long > self.ledger.longest_file();
+            if place == Place::LongFile && too_long {
+                return Err(cut(window, io::Error::other(NoRoom)));
             }
             if place == Place::LongFile {
                 // Not before each piece.
@@ -77,7 +81,7 @@ impl Output {
             window.check()?;
             // The disk is full, say. What is in the file is read before the function goes on.
             if !self.waits(window, true)? {
-                return Err(error);
+                return Err(cut(window, error));
             }
         }
         Ok(())
@@ -112,5 +116,37 @@ impl Output {
             };
             file.append(piece)
         })
+    }
+}
+
+/// Cuts the body for want of room.
+#[cold]
+fn cut(window: &Window, error: io::Error) -> io::Error {
+    window.cut(BodyFailure::source(error.to_string()));
+    error
+}
+
+/// Its first bytes, in memory of their own where they are not all: the rest may go to the disk long before these are read.
+fn split(piece: &mut Bytes, bytes: usize) -> Bytes {
+    if bytes >= piece.len() {
+        return std::mem::take(piece);
+    }
+    Bytes::copy_from_slice(&piece.split_to(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_part_of_a_piece_does_not_keep_the_whole_in_memory() {
+        let piece: Vec<u8> = (0..100).collect();
+        let at = piece.as_ptr();
+        let mut piece = piece.into();
+        let part = split(&mut piece, 10);
+        assert!(part[..] == (0..10).collect::<Vec<u8>>() && part.as_ptr() != at);
+        let rest = split(&mut piece, 90);
+        assert!(rest[..] == (10..100).collect::<Vec<u8>>() && piece.is_empty());
+        assert_eq!(rest.as_ptr(), at.wrapping_add(10));
     }
 }

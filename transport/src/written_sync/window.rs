@@ -161,6 +161,17 @@ impl Window {
         written.and(is_closed)
     }
 
+    /// The body is cut: what was not read goes at once, to leave its room to others.
+    pub(super) fn cut(&self, failure: BodyFailure) {
+        let mut state = lock(&self.state);
+        let unread = (mem::take(&mut state.pieces), state.overflow.take());
+        state.held = 0;
+        let before = state.end.replace(Err(failure));
+        wake(state);
+        drop(unread);
+        panics::discard(before);
+    }
+
     /// The function has ended, if it has not before.
     pub(super) fn end(&self, end: WriteEnd) {
         let mut state = lock(&self.state);

@@ -236,8 +236,9 @@ impl<H: Handler> Service<H> {
 
     /// Lets so many functions at a time wait for their peers on threads of a [scarce](Spawner::is_scarce) spawner: for the
     /// rest of a body that is longer than `inbuf_overflow`, for one behind a `100 Continue`, or for a slow reader of what
-    /// they write. They are to be fewer than the threads. Default 0: such functions are called when their bodies are whole,
-    /// and write ahead of slow readers into temporary files.
+    /// they write. They are to be fewer than the threads. A function that has [given its place
+    /// up](Spawner::give_place_up) needs none. Default 0: such functions are called when their bodies are whole, and write
+    /// ahead of slow readers into temporary files.
     pub fn permit_waiting(&self, functions: usize) {
         self.shared.permits.set(functions);
     }

@@ -2,9 +2,9 @@
 //!
 //! The function and the source of the body share a window. A function that is ahead of its reader waits, unless it
 //! holds one of few threads and too many wait already: then it writes into a file, from which the source reads when the
-//! window is empty. So slow readers hold no more threads than there are permits. Where the file is long, or the disk is
-//! full, the function has another thread take its place, and waits until the file is read. The bytes keep their order:
-//! while the file has some that were not read, all go there.
+//! window is empty. So slow readers hold no more of those threads than there are permits. Where the file is long, or the
+//! disk is full, the function has another thread take its place, and waits on its own until the file is read. The bytes
+//! keep their order: while the file has some that were not read, all go there.
 
 use std::error::Error;
 use std::fmt;
@@ -50,6 +50,10 @@ const READ: usize = 256 << 10;
 /// thread than its own. Where no thread can, the function goes on into the file; a response whose file finds no room, or is
 /// longer than a 32nd part of `max_spooled_bytes`, 128 MiB as a rule, is cut off, and its file is gone at once. Files of
 /// responses take half of `max_spooled_bytes` at most.
+///
+/// A function whose peer has left runs on until it writes next, and its request no longer counts towards
+/// `maximum_simultaneous_requests` as one of [`sync`](crate::sync) does: what takes long before the first byte is done in
+/// the handler.
 ///
 /// A function that reads the body of its request as it writes waits for its peer on its thread. Of an async handler it is
 /// given a body that is [gathered](httpfsm::handler::Body::gathered) where threads are few; a `sync` handler sees to that.

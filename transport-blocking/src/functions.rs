@@ -35,12 +35,12 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        begin(Work::Function(work));
+        begin(Work::Function(work, false));
         Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        begin(Work::Call(call));
+        begin(Work::Call(call, false));
         Ok(())
     }
 
@@ -62,18 +62,18 @@ fn begin(work: Work) {
     }
 }
 
-/// The workers of a server, for its work with files. What may block already does its own: if it waited for another, all
-/// could wait for work that is queued behind them.
+/// The workers of a server, for its work with files, which does not wait behind all functions. What may block already does
+/// its own: if it waited for another, all could wait for work that is queued behind them.
 pub(crate) struct Files(pub(crate) Arc<Pool>);
 
 impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        self.begin(Work::Function(work));
+        self.begin(Work::Function(work, true));
         Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        self.begin(Work::Call(call));
+        self.begin(Work::Call(call, true));
         Ok(())
     }
 

@@ -23,23 +23,29 @@ use crate::others::OtherTasks;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
 use crate::task::Task;
 use crate::tunnels::Tunnels;
-use crate::work_queue::{Taken, Wakes, WorkQueue};
+use crate::work_queue::{IsFile, Taken, Wakes, WorkQueue};
 
 /// Work that blocks.
 pub(crate) enum Work {
     /// Of a function that is a handler, or of a job.
-    Call(Call),
+    Call(Call, IsFile),
     /// Any other.
-    Function(Box<dyn FnOnce() + Send>),
+    Function(Box<dyn FnOnce() + Send>, IsFile),
 }
 
 impl Work {
     pub(crate) fn run(self) {
         match self {
-            Self::Call(call) => call.run(),
+            Self::Call(call, _) => call.run(),
             // Outside a scope its worker would keep for later what the work wakes and then waits for.
-            Self::Function(function) => run_blocking(function),
+            Self::Function(function, _) => run_blocking(function),
         }
+    }
+
+    #[inline]
+    fn is_file(&self) -> IsFile {
+        let (Self::Call(_, is_file) | Self::Function(_, is_file)) = self;
+        *is_file
     }
 }
 
@@ -206,7 +212,7 @@ impl Pool {
     /// Has any worker run the function.
     #[cold]
     pub(crate) fn share_function(&self, function: Work) {
-        match self.queue.push_function(function) {
+        match self.queue.push_function(function.is_file(), function) {
             Ok(wakes) => self.wake_if(wakes),
             // The drop is the application's code, which may come back here.
             Err(function) => drop(catch_panic(|| drop(function))),
@@ -330,7 +336,7 @@ impl Pool {
 
     /// Runs a function that a task of this worker has called, unless others wait for their turn.
     fn run_own(&self, own: &OwnWork, function: Work) -> Ends {
-        let (function, wakes) = self.queue.begin_function(function, own.next.take());
+        let (function, wakes) = self.queue.begin_function(function.is_file(), function, own.next.take());
         self.wake_if(wakes);
         function.is_some_and(|function| self.run(own, function))
     }
@@ -364,7 +370,7 @@ impl Pool {
         let sockets = mem::take(&mut *self.sockets.write().unwrap_or_else(PoisonError::into_inner));
         tasks.into_iter().for_each(|task| task.discard());
         sockets.tasks.iter().for_each(|(_, task)| task.discard());
-        functions.into_iter().for_each(|function| drop(catch_panic(|| drop(function))));
+        functions.into_iter().flatten().for_each(|function| drop(catch_panic(|| drop(function))));
         self.others.take_all().for_each(|waker| drop(catch_panic(|| drop(waker))));
         let poller = lock(&self.poller).take();
         drop(poller);

@@ -2,6 +2,9 @@
 //!
 //! Who puts something in, or takes something and leaves more, is told whether to wake a worker. So is one that does
 //! something else first while there is work. Hence no worker sleeps while there is work, unless a wake-up is under way.
+//!
+//! Work with files belongs to requests that are under way, and a long body comes back for each of its pieces. So it does not
+//! wait behind all functions that have not begun: both have a queue, and are taken in turn.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,7 +15,8 @@ use crate::sleepers::Sleepers;
 /// Tasks that are taken while a function may run, before it has its turn.
 const TASKS: u32 = 8;
 
-/// See the module's documentation. `T` are tasks, and `F` functions that block. None is dropped under the lock.
+/// See the module's documentation. `T` are tasks, and `F` functions that block, work with files among them. None is dropped
+/// under the lock.
 pub(crate) struct WorkQueue<T, F> {
     /// How many functions may run at once.
     most_functions: usize,
@@ -23,6 +27,9 @@ pub(crate) struct WorkQueue<T, F> {
 struct State<T, F> {
     tasks: VecDeque<T>,
     functions: VecDeque<F>,
+    files: VecDeque<F>,
+    /// A function was taken last, and none of `files`.
+    is_turn_of_files: bool,
     /// Tasks taken since a function might have been.
     passed: u32,
     /// Functions that run.
@@ -40,13 +47,24 @@ pub(crate) enum Taken<T, F> {
     Closed,
 }
 
+/// Whether a function is work with a file.
+pub(crate) type IsFile = bool;
+
 /// Whether a worker sleeps that is to be woken now.
 pub(crate) type Wakes = bool;
 
 impl<T, F> WorkQueue<T, F> {
     pub(crate) fn new(most_functions: usize) -> Self {
-        let (tasks, functions) = (VecDeque::new(), VecDeque::new());
-        let state = State { tasks, functions, passed: 0, running: 0, workers: 0, is_closed: false };
+        let state = State {
+            tasks: VecDeque::new(),
+            functions: VecDeque::new(),
+            files: VecDeque::new(),
+            is_turn_of_files: false,
+            passed: 0,
+            running: 0,
+            workers: 0,
+            is_closed: false,
+        };
         Self { most_functions, state: Mutex::new(state), sleepers: Sleepers::new() }
     }
 
@@ -66,8 +84,8 @@ impl<T, F> WorkQueue<T, F> {
     /// # Errors
     ///
     /// It is closed.
-    pub(crate) fn push_function(&self, function: F) -> Result<Wakes, F> {
-        self.push_to(|state| &mut state.functions, function)
+    pub(crate) fn push_function(&self, is_file: IsFile, function: F) -> Result<Wakes, F> {
+        self.push_to(|state| state.queue(is_file), function)
     }
 
     fn push_to<W>(
@@ -90,7 +108,7 @@ impl<T, F> WorkQueue<T, F> {
         if state.is_closed {
             return (Some(Taken::Closed), false);
         }
-        let may_run = state.running < self.most_functions && !state.functions.is_empty();
+        let may_run = state.running < self.most_functions && state.waiting() > 0;
         // There may always be tasks.
         let is_its_turn = may_run && state.passed >= TASKS;
         let task = if is_its_turn { None } else { state.tasks.pop_front() };
@@ -99,7 +117,7 @@ impl<T, F> WorkQueue<T, F> {
             Some(Taken::Task(task))
         } else if may_run {
             (state.running, state.passed) = (state.running + 1, 0);
-            state.functions.pop_front().map(Taken::Function)
+            state.pop_function().map(Taken::Function)
         } else {
             None
         };
@@ -109,15 +127,15 @@ impl<T, F> WorkQueue<T, F> {
     }
 
     /// A worker is about to run `function`, and has `next` to poll, which does not wait for its end. `Some`: the function
-    /// counts as running. `None`: others wait for their turn, and it waits behind them.
-    pub(crate) fn begin_function(&self, function: F, next: Option<T>) -> (Option<F>, Wakes) {
+    /// counts as running. `None`: others wait for their turn, and it waits behind those of its kind.
+    pub(crate) fn begin_function(&self, is_file: IsFile, function: F, next: Option<T>) -> (Option<F>, Wakes) {
         let mut state = lock(&self.state);
-        let runs = state.functions.is_empty() && state.running < self.most_functions;
+        let runs = state.waiting() == 0 && state.running < self.most_functions;
         let mut function = Some(function);
         if runs {
             state.running += 1;
         } else {
-            state.functions.extend(function.take());
+            state.queue(is_file).extend(function.take());
         }
         // Without either it has nothing else to do than to look here.
         let goes_on = runs || next.is_some();
@@ -140,7 +158,7 @@ impl<T, F> WorkQueue<T, F> {
     #[inline]
     fn publish(&self, state: MutexGuard<'_, State<T, F>>) {
         let free = self.most_functions.saturating_sub(state.running);
-        let takes = state.tasks.len() + state.functions.len().min(free);
+        let takes = state.tasks.len() + state.waiting().min(free);
         self.sleepers.set_queued(if state.is_closed { usize::MAX } else { takes });
     }
 
@@ -179,8 +197,127 @@ impl<T, F> WorkQueue<T, F> {
     }
 
     /// What was never taken.
-    pub(crate) fn take_all(&self) -> (VecDeque<T>, VecDeque<F>) {
+    pub(crate) fn take_all(&self) -> (VecDeque<T>, [VecDeque<F>; 2]) {
         let mut state = lock(&self.state);
-        (mem::take(&mut state.tasks), mem::take(&mut state.functions))
+        (mem::take(&mut state.tasks), [mem::take(&mut state.functions), mem::take(&mut state.files)])
+    }
+}
+
+impl<T, F> State<T, F> {
+    fn queue(&mut self, is_file: IsFile) -> &mut VecDeque<F> {
+        if is_file { &mut self.files } else { &mut self.functions }
+    }
+
+    /// Functions that have not begun.
+    #[inline]
+    fn waiting(&self) -> usize {
+        self.functions.len() + self.files.len()
+    }
+
+    fn pop_function(&mut self) -> Option<F> {
+        let takes_file = self.is_turn_of_files || self.functions.is_empty();
+        let file = if takes_file { self.files.pop_front() } else { None };
+        self.is_turn_of_files = file.is_none();
+        file.or_else(|| self.functions.pop_front())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUNCTION: IsFile = false;
+    const FILE: IsFile = true;
+
+    type TestQueue = WorkQueue<&'static str, &'static str>;
+
+    fn queue(most_functions: usize, waiting: &[(IsFile, &'static str)]) -> TestQueue {
+        let queue = WorkQueue::new(most_functions);
+        waiting.iter().for_each(|&(is_file, name)| assert_eq!(queue.push_function(is_file, name), Ok(false)));
+        queue
+    }
+
+    /// What is taken, by workers that run one after the other.
+    fn taken(queue: &TestQueue) -> Vec<&'static str> {
+        let take = || match queue.take().0 {
+            Some(Taken::Function(function)) => {
+                queue.end_function(false);
+                Some(function)
+            }
+            Some(Taken::Task(task)) => Some(task),
+            Some(Taken::Closed) | None => None,
+        };
+        std::iter::from_fn(take).collect()
+    }
+
+    #[test]
+    fn functions_and_work_with_files_are_taken_in_turn_and_each_in_order() {
+        let waiting = ["f1", "f2", "f3", "f4"].map(|name| (FUNCTION, name));
+        let queue = queue(1, &[waiting.as_slice(), &[(FILE, "a"), (FILE, "b")]].concat());
+        assert_eq!(taken(&queue), ["f1", "a", "f2", "b", "f3", "f4"]);
+        for (is_file, name) in [(FILE, "a"), (FILE, "b"), (FILE, "c"), (FUNCTION, "f1")] {
+            assert_eq!(queue.push_function(is_file, name), Ok(false));
+        }
+        assert_eq!(taken(&queue), ["a", "f1", "b", "c"]);
+        // What comes after a function was taken waits for no other.
+        assert!(["f1", "f2"].iter().all(|name| queue.push_function(FUNCTION, name).is_ok()));
+        assert!(matches!(queue.take().0, Some(Taken::Function("f1"))));
+        queue.end_function(false);
+        assert_eq!(queue.push_function(FILE, "a"), Ok(false));
+        assert_eq!(taken(&queue), ["a", "f2"]);
+    }
+
+    #[test]
+    fn either_kind_is_taken_where_there_is_none_of_the_other() {
+        for is_file in [FUNCTION, FILE] {
+            let queue = queue(1, &["1", "2", "3"].map(|name| (is_file, name)));
+            assert!(!queue.is_empty());
+            assert_eq!(taken(&queue), ["1", "2", "3"]);
+            assert!(queue.is_empty());
+        }
+    }
+
+    #[test]
+    fn both_kinds_together_run_no_more_than_may() {
+        let queue = queue(2, &[(FUNCTION, "f1"), (FUNCTION, "f2"), (FILE, "a"), (FILE, "b")]);
+        let take = || match queue.take().0 {
+            Some(Taken::Function(function)) => Some(function),
+            _ => None,
+        };
+        assert_eq!([take(), take(), take()], [Some("f1"), Some("a"), None]);
+        assert!(queue.is_empty(), "there is nothing that may be taken");
+        queue.end_function(false);
+        assert_eq!([take(), take()], [Some("f2"), None]);
+    }
+
+    #[test]
+    fn a_workers_own_function_runs_at_once_only_where_neither_kind_waits() {
+        for (waiting, own) in [(FUNCTION, FUNCTION), (FUNCTION, FILE), (FILE, FUNCTION), (FILE, FILE)] {
+            let queue = queue(2, &[]);
+            assert_eq!(queue.begin_function(own, "own", None).0, Some("own"));
+            queue.end_function(false);
+            assert_eq!(queue.push_function(waiting, "waits"), Ok(false));
+            assert_eq!(queue.begin_function(own, "own", None).0, None);
+            let expected =
+                if waiting == FILE && own == FUNCTION { ["own", "waits"] } else { ["waits", "own"] };
+            assert_eq!(taken(&queue), expected, "{waiting} {own}");
+        }
+    }
+
+    #[test]
+    fn functions_that_wait_have_their_turn_while_there_are_always_tasks() {
+        let queue = queue(1, &[(FUNCTION, "f1"), (FILE, "a")]);
+        (0..30).for_each(|_| assert_eq!(queue.push("task"), Ok(false)));
+        let taken = taken(&queue);
+        let places = ["f1", "a"].map(|name| taken.iter().position(|&taken| taken == name));
+        assert_eq!(places, [Some(TASKS as usize), Some(2 * TASKS as usize + 1)]);
+    }
+
+    #[test]
+    fn what_was_never_taken_is_left_behind_the_close() {
+        let queue = queue(1, &[(FUNCTION, "f1"), (FILE, "a")]);
+        assert!(queue.close());
+        assert_eq!(queue.push_function(FILE, "b"), Err("b"));
+        assert_eq!(queue.take_all().1, [["f1"], ["a"]]);
     }
 }

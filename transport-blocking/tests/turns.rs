@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request, Response};
-use httpfsm_blocking::{Blocking, Functions, Job, Server, ServerHandle, block_on, spawn, sync};
+use httpfsm_blocking::{Blocking, BodyReader, Functions, Job, Server, ServerHandle, block_on, spawn, sync};
 use httpfsm_transport::Spawner;
 use httpfsm_transport::memory::MemoryServer;
 
@@ -306,6 +306,56 @@ fn a_function_that_waits_has_its_turn_while_futures_never_wait() {
     assert!(receive(first).ends_with("function"));
     assert!(receive(second).ends_with("function"));
     shared.is_over.store(true, Ordering::SeqCst);
+    block_on(server.begin_drain(None).gone());
+}
+
+/// Calls of a function always wait: each client asks again.
+#[test]
+fn a_body_on_its_way_to_a_file_does_not_wait_behind_all_functions() {
+    const CLIENTS: usize = 24;
+    const BYTES: usize = 4 << 20;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    // With one worker no function may wait for its peer, so each long body goes to a file.
+    let server = start(
+        1,
+        sync(move |mut request: Request| {
+            if request.path() == "/" {
+                counted.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(1));
+                return Ok("called".to_owned());
+            }
+            let bytes = std::io::copy(&mut BodyReader::new(request.take_body()), &mut std::io::sink());
+            bytes.map(|bytes| format!("{bytes} bytes"))
+        }),
+    );
+    let is_over = AtomicBool::new(false);
+    let (before, after) = std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let began = std::time::Instant::now();
+                while !is_over.load(Ordering::SeqCst) && began.elapsed() < 2 * HANG {
+                    assert!(receive(send(&server, "/")).ends_with("called"));
+                }
+            });
+        }
+        until(|| calls.load(Ordering::SeqCst) > 2 * CLIENTS);
+        let before = calls.load(Ordering::SeqCst);
+        let mut upload = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        upload.set_read_timeout(Some(HANG)).unwrap();
+        let head = format!(
+            "POST /upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {BYTES}\r\n\r\n"
+        );
+        upload.write_all(head.as_bytes()).unwrap();
+        upload.write_all(&vec![b'x'; BYTES]).unwrap();
+        let response = receive(upload);
+        is_over.store(true, Ordering::SeqCst);
+        assert!(response.ends_with(&format!("{BYTES} bytes")), "{response}");
+        (before, calls.load(Ordering::SeqCst))
+    });
+    // A piece of the body waits for the function that runs, and for one before it perhaps.
+    let most = 3 * (BYTES >> 18) + 3 * CLIENTS;
+    assert!(after - before < most, "{} functions have overtaken it", after - before);
     block_on(server.begin_drain(None).gone());
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct Function {
     pub(crate) calls: &'static [Function],
     /// Before it blocks, another worker takes its place.
     pub(crate) gives_place_up: bool,
+    pub(crate) is_file: bool,
 }
 
 pub(crate) struct Pool {
@@ -102,7 +103,8 @@ pub(crate) fn run(workers: usize, on_duty: usize, names: u32, outside: &[fn(&Arc
         thread.join().expect("it does not panic");
     }
     let (tasks, functions) = pool.queue.take_all();
-    assert!(tasks.is_empty() && functions.is_empty(), "something is left");
+    let functions = functions.into_iter().flatten().count();
+    assert!(tasks.is_empty() && functions == 0, "something is left");
 }
 
 impl Pool {
@@ -114,7 +116,9 @@ impl Pool {
 
     /// `Pool::share_function`.
     pub(crate) fn share_function(&self, function: Function) {
-        let Ok(wakes) = self.queue.push_function(function) else { panic!("it is closed before all is over") };
+        let Ok(wakes) = self.queue.push_function(function.is_file, function) else {
+            panic!("it is closed before all is over")
+        };
         self.wake_if(wakes);
     }
 
@@ -204,7 +208,7 @@ impl Pool {
 
     /// `Pool::run_own`.
     fn run_own(self: &Arc<Self>, worker: &mut Worker, function: Function) -> bool {
-        let (function, wakes) = self.queue.begin_function(function, worker.next.take());
+        let (function, wakes) = self.queue.begin_function(function.is_file, function, worker.next.take());
         self.wake_if(wakes);
         function.is_some_and(|function| self.run(worker, function))
     }

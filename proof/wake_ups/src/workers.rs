@@ -72,9 +72,29 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
     ),
     ("a function from outside, for a file, runs beside that of a task", |workers, on_duty| {
         const CALLS: Task = Task { calls: &[function(2)], ..task(1) };
-        const FILE: Function = function(3);
+        const FILE: Function = file(3);
         run(workers, on_duty, 3, &[|pool: &Arc<Pool>| pool.event(CALLS), |pool| pool.share_function(FILE)]);
     }),
+    (
+        "work with a file that waits gets its turn beside a function that waits, and each runs",
+        |workers, on_duty| {
+            // Each by a worker of its own, and more than may run.
+            const CALLS: [Task; 2] = [
+                Task { calls: &[Function { then: &[task(5)], ..function(2) }], ..task(1) },
+                Task { calls: &[file(4)], ..task(3) },
+            ];
+            run(
+                workers,
+                on_duty,
+                6,
+                &[|pool: &Arc<Pool>| {
+                    pool.event(CALLS[0]);
+                    pool.event(CALLS[1]);
+                    pool.share_function(function(6));
+                }],
+            );
+        },
+    ),
     (
         "a function that may not run yet, and is called before its worker looks at sockets, runs later",
         |workers, on_duty| {
@@ -150,7 +170,11 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
 ];
 
 const fn function(name: u32) -> Function {
-    Function { name, blocks_for: 0, then: &[], calls: &[], gives_place_up: false }
+    Function { name, blocks_for: 0, then: &[], calls: &[], gives_place_up: false, is_file: false }
+}
+
+const fn file(name: u32) -> Function {
+    Function { is_file: true, ..function(name) }
 }
 
 const fn task(name: u32) -> Task {

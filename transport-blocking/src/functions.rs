@@ -62,8 +62,9 @@ fn begin(work: Work) {
     }
 }
 
-/// The workers of a server, for its work with files, which does not wait behind all functions. What may block already does
-/// its own: if it waited for another, all could wait for work that is queued behind them.
+/// The workers of a server, for its work with files, which does not wait behind all functions, and for what handlers give to
+/// the server's spawner. What may block already does its own: if it waited for another, all could wait for work that is
+/// queued behind them.
 pub(crate) struct Files(pub(crate) Arc<Pool>);
 
 impl Spawner for Files {
@@ -75,6 +76,14 @@ impl Spawner for Files {
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
         self.begin(Work::Call(call, true));
         Ok(())
+    }
+
+    fn is_scarce(&self) -> bool {
+        true
+    }
+
+    fn give_place_up(&self) -> bool {
+        here::give_place_up()
     }
 
     fn lend_thread(&self) {

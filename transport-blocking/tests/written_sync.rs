@@ -11,6 +11,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 use httpfsm_blocking::{Blocking, Server, ServerHandle, sync, written_sync};
+use httpfsm_transport::server_spawner;
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(60);
@@ -35,6 +36,18 @@ fn start(workers: usize) -> ServerHandle {
 fn start_on(transport: Blocking, config: ServerConfig) -> ServerHandle {
     let server = Server::on(transport, config);
     server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(sync(handler)).unwrap()
+}
+
+/// Its handler is the same on every transport, and has its function run where the server does what blocks.
+fn start_on_own_spawner(workers: usize) -> ServerHandle {
+    let server = Server::on(Blocking::default().workers(workers), ServerConfig::default());
+    let handler = async |request: Request| {
+        let lines = request.query().map_or(LINES, |lines| lines.parse().unwrap());
+        let spawner = server_spawner().unwrap();
+        let body = httpfsm_transport::written_sync(spawner, move |body| count(body, lines));
+        Response::new(Status::OK).with_body(body)
+    };
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap()
 }
 
 fn ask(server: &ServerHandle, target: &str) -> TcpStream {
@@ -64,8 +77,7 @@ fn a_response_is_what_its_function_writes() {
 
 #[test]
 fn readers_that_stand_still_hold_no_more_workers_than_may_wait() {
-    for workers in [1, 2] {
-        let server = start(workers);
+    for server in [start, start_on_own_spawner].into_iter().flat_map(|start| [start(1), start(2)]) {
         let silent: Vec<_> = (0..6).map(|_| ask(&server, "/")).collect();
         for _ in 0..3 {
             is_whole(&ask(&server, "/?1000"), 1000);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm_transport::catch_panic;
+use httpfsm_transport::{catch_panic, run_blocking};
 
 use crate::here;
 use crate::lock::lock;
@@ -73,7 +73,7 @@ impl Tunnels {
         here::join(pool);
         let mut next = Some(first);
         while let Some(work) = next {
-            let _ = catch_panic(work);
+            let _ = catch_panic(|| run_blocking(work));
             next = self.next();
         }
     }

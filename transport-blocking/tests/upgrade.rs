@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,8 +13,9 @@ use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 use httpfsm_blocking::test::{TestRequest, call};
 use httpfsm_blocking::{
-    Blocking, Server, ServerHandle, SpawnError, UpgradedStream, block_on, spawn, sync, tunnel,
+    Blocking, Functions, Job, Server, ServerHandle, SpawnError, UpgradedStream, block_on, spawn, sync, tunnel,
 };
+use httpfsm_transport::may_block;
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(20);
@@ -95,6 +96,25 @@ fn tasks_and_threads_echo_every_byte() {
     });
     block_on(server.begin_drain(None).gone());
     assert_eq!(server.stats().n_channels, 0);
+}
+
+#[test]
+fn work_of_a_tunnel_that_blocks_runs_on_its_own_thread() {
+    let (tell, told) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let server = Server::on(Blocking::default().workers(1), ServerConfig::default());
+    let handler = sync(move |request: Request| {
+        let tell = tell.lock().unwrap().clone();
+        let serve = move |_| {
+            let job = Job::spawn(&Functions, || thread::current().id()).unwrap();
+            tell.send((may_block(), block_on(job) == thread::current().id())).unwrap();
+        };
+        tunnel(request.upgrade(), serve).unwrap();
+        Response::switching_protocols("echo")
+    });
+    let server = server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap();
+    let _client = connect(&server, "/");
+    assert_eq!(told.recv_timeout(HANG), Ok((true, true)));
 }
 
 #[test]

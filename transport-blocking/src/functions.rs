@@ -35,13 +35,11 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        begin(Work::Function(work, false));
-        Ok(())
+        begin(Work::Function(work, false))
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        begin(Work::Call(call, false));
-        Ok(())
+        begin(Work::Call(call, false))
     }
 
     fn is_scarce(&self) -> bool {
@@ -54,12 +52,13 @@ impl Spawner for Functions {
 }
 
 #[inline]
-fn begin(work: Work) {
+fn begin(work: Work) -> Result<(), NoThread> {
     // Within a function that drives connections of its own, the worker comes to nothing else before that function is over.
-    let left = if may_block() || here::is_within_function() { Some(work) } else { here::submit(work) };
+    let left = if may_block() || here::is_within_function() { Some(work) } else { here::submit(work)? };
     if let Some(work) = left {
         work.run();
     }
+    Ok(())
 }
 
 /// The workers of a server, for its work with files, which does not wait behind all functions, and for what handlers give to
@@ -69,13 +68,11 @@ pub(crate) struct Files(pub(crate) Arc<Pool>);
 
 impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        self.begin(Work::Function(work, true));
-        Ok(())
+        self.begin(Work::Function(work, true))
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        self.begin(Work::Call(call, true));
-        Ok(())
+        self.begin(Work::Call(call, true))
     }
 
     fn is_scarce(&self) -> bool {
@@ -96,11 +93,11 @@ impl Spawner for Files {
 }
 
 impl Files {
-    fn begin(&self, work: Work) {
+    fn begin(&self, work: Work) -> Result<(), NoThread> {
         if may_block() || here::is_within_function() {
             work.run();
-        } else if let Some(work) = here::submit(work) {
-            self.0.share_function(work);
+            return Ok(());
         }
+        here::submit(work)?.map_or(Ok(()), |work| self.0.share_function(work))
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem, thread};
 
-use httpfsm_transport::{Call, catch_panic, run_blocking};
+use httpfsm_transport::{Call, NoThread, catch_panic, run_blocking};
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -210,13 +210,24 @@ impl Pool {
     }
 
     /// Has any worker run the function.
+    ///
+    /// # Errors
+    ///
+    /// The pool is closed, and the function is dropped.
     #[cold]
-    pub(crate) fn share_function(&self, function: Work) {
-        match self.queue.push_function(function.is_file(), function) {
-            Ok(wakes) => self.wake_if(wakes),
-            // The drop is the application's code, which may come back here.
-            Err(function) => drop(catch_panic(|| drop(function))),
-        }
+    pub(crate) fn share_function(&self, function: Work) -> Result<(), NoThread> {
+        let pushed = self.queue.push_function(function.is_file(), function);
+        let pushed = pushed.map(|wakes| self.wake_if(wakes));
+        // The drop is the application's code, which may come back here.
+        pushed.map_err(|function| {
+            let _ = catch_panic(|| drop(function));
+            NoThread
+        })
+    }
+
+    /// Whether its workers end, or have ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.is_closed()
     }
 
     #[inline]
@@ -263,8 +274,7 @@ impl Pool {
         loop {
             turns += 1;
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
-                own.function.take().into_iter().for_each(|function| self.share_function(function));
-                own.next.take().into_iter().for_each(|task| self.share(task));
+                self.share_own(own);
             }
             let mut ends = false;
             if let Some(function) = own.function.take() {
@@ -347,7 +357,8 @@ impl Pool {
         // Functions catch their own panics; this is for the drop of what they hold.
         let _ = own.keeping_woken(|| catch_panic(|| function.run()));
         if own.is_replaced() {
-            self.hand_over(own);
+            self.share_own(own);
+            self.replaced.fetch_sub(1, SeqCst);
             return true;
         }
         self.duty.resume();
@@ -356,12 +367,11 @@ impl Pool {
         false
     }
 
-    /// What a function has left to this worker, whose place another one has taken, is for others.
+    /// What this worker has kept for itself is for any.
     #[cold]
-    fn hand_over(&self, own: &OwnWork) {
+    fn share_own(&self, own: &OwnWork) {
+        let _ = own.function.take().map(|function| self.share_function(function));
         own.next.take().into_iter().for_each(|task| self.share(task));
-        own.function.take().into_iter().for_each(|function| self.share_function(function));
-        self.replaced.fetch_sub(1, SeqCst);
     }
 
     /// Nobody works any more.

@@ -38,9 +38,12 @@ use crate::tunnels::Tunnels;
 ///
 /// # Errors
 ///
-/// [`SpawnError::Elsewhere`]: this is no thread of a server.
+/// [`SpawnError::Elsewhere`]: this is no thread of a server; [`SpawnError::Gone`]: the server is gone already.
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), SpawnError> {
     let pool = here::pool().ok_or(SpawnError::Elsewhere)?;
+    if pool.is_closed() {
+        return Err(SpawnError::Gone);
+    }
     Task::spawn(&pool, Box::pin(future));
     Ok(())
 }

@@ -187,6 +187,10 @@ impl<T, F> WorkQueue<T, F> {
         state.workers == 0
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).is_closed
+    }
+
     /// Whoever looks from now on is told to end. `true`: there is no worker.
     pub(crate) fn close(&self) -> bool {
         let mut state = lock(&self.state);

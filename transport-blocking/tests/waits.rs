@@ -4,8 +4,8 @@
 use std::future::pending;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,11 @@ use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Body, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_blocking::{Blocking, BodyReader, Functions, Job, Server, ServerHandle, block_on, sync};
+use httpfsm_blocking::{
+    Blocking, BodyReader, Functions, Job, NoThread, Server, ServerHandle, SpawnError, Spawner, block_on,
+    spawn, sync,
+};
+use httpfsm_transport::server_spawner;
 
 /// Longer than anything here takes: only a hang reaches it.
 const HANG: Duration = Duration::from_secs(20);
@@ -252,6 +256,39 @@ fn a_function_that_outlives_its_connection_does_not_hold_up_the_drain() {
     block_on(server.begin_drain(Some(Duration::from_millis(10))).gone());
     assert!(began.elapsed() < HANG);
     drop(client);
+}
+
+#[test]
+fn who_begins_work_after_the_end_of_the_server_is_told() {
+    let (give, given) = mpsc::channel();
+    let (spawned, has_spawned) = mpsc::channel();
+    let senders = Mutex::new((give, spawned));
+    let server = start(ServerConfig::default(), move |_: Request| {
+        let (give, spawned) = senders.lock().unwrap().clone();
+        async move {
+            let spawner = server_spawner().unwrap();
+            // It outlives the server.
+            let work = move || {
+                give.send(spawner).unwrap();
+                let began = Instant::now();
+                while spawn(async {}) == Ok(()) && began.elapsed() < HANG {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                spawned.send(spawn(async {})).unwrap();
+            };
+            Functions.spawn_blocking(Box::new(work)).unwrap();
+            pending::<Response>().await
+        }
+    });
+    let client = get(&server, "/");
+    let spawner = given.recv_timeout(HANG).unwrap();
+    block_on(server.begin_drain(Some(Duration::ZERO)).gone());
+    drop(client);
+    assert_eq!(has_spawned.recv_timeout(2 * HANG), Ok(Err(SpawnError::Gone)));
+    assert_eq!(Job::spawn(&*spawner, || ()).map(drop), Err(NoThread));
+    let (alive, is_dropped) = mpsc::channel::<()>();
+    assert_eq!(spawner.spawn_blocking(Box::new(move || drop(alive))), Err(NoThread));
+    assert_eq!(is_dropped.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
 /// Each worker may be in such a handler.

@@ -102,6 +102,7 @@ pub(crate) fn run(workers: usize, on_duty: usize, names: u32, outside: &[fn(&Arc
     while let Some(thread) = { lock(&pool.stand_ins).pop() } {
         thread.join().expect("it does not panic");
     }
+    assert!(pool.queue.is_closed(), "they end before all is over");
     let (tasks, functions) = pool.queue.take_all();
     let functions = functions.into_iter().flatten().count();
     assert!(tasks.is_empty() && functions == 0, "something is left");
@@ -155,8 +156,7 @@ impl Pool {
         loop {
             turns += 1;
             if turns % OWN_TURNS == 0 && !self.queue.is_empty() {
-                worker.function.take().into_iter().for_each(|function| self.share_function(function));
-                worker.next.take().into_iter().for_each(|task| self.share(task));
+                self.share_own(worker);
             }
             let mut ends = false;
             if let Some(function) = worker.function.take() {
@@ -238,8 +238,7 @@ impl Pool {
         function.then.iter().for_each(|&task| self.push_next(worker, task));
         worker.function = function.calls.first().copied();
         if function.gives_place_up {
-            worker.next.take().into_iter().for_each(|task| self.share(task));
-            worker.function.take().into_iter().for_each(|function| self.share_function(function));
+            self.share_own(worker);
             self.is_over(function.name);
             return true;
         }
@@ -248,6 +247,12 @@ impl Pool {
         let wakes = self.queue.end_function(!worker.is_empty());
         self.wake_if(wakes);
         false
+    }
+
+    /// `Pool::share_own`.
+    fn share_own(&self, worker: &mut Worker) {
+        worker.function.take().into_iter().for_each(|function| self.share_function(function));
+        worker.next.take().into_iter().for_each(|task| self.share(task));
     }
 
     fn poll(&self, worker: &mut Worker, task: Task) {

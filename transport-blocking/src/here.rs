@@ -25,8 +25,8 @@ pub(crate) struct OwnWork {
     /// To run.
     pub(crate) function: Cell<Option<Work>>,
     keeps_woken: Cell<bool>,
-    /// Another worker has taken this one's place, so this thread is that of the function which it runs.
-    is_replaced: Cell<bool>,
+    /// A stand-in has taken this worker's place, so this thread is that of the function which it runs.
+    has_stand_in: Cell<bool>,
 }
 
 /// For whom a thread acts.
@@ -161,15 +161,15 @@ pub(crate) fn submit(function: Work) -> Result<Option<Work>, NoThread> {
     Ok(function)
 }
 
-/// Has another worker take the place of this one, which runs a function, if there may be one more.
+/// Has a stand-in take the place of this worker, which runs a function, if there may be one more.
 pub(crate) fn give_place_up() -> bool {
     let give_up = |here: &Here| {
-        let is_replaced = &here.own.is_replaced;
+        let has_stand_in = &here.own.has_stand_in;
         let runs_function = here.own.keeps_woken.get() && is_within_function();
-        if runs_function && !is_replaced.get() {
-            is_replaced.set(here.pool.get().is_some_and(Pool::replace_worker));
+        if runs_function && !has_stand_in.get() {
+            has_stand_in.set(here.pool.get().is_some_and(Pool::start_stand_in));
         }
-        runs_function && is_replaced.get()
+        runs_function && has_stand_in.get()
     };
     HERE.try_with(give_up).unwrap_or_default()
 }
@@ -187,7 +187,7 @@ impl OwnWork {
             next: Cell::new(None),
             function: Cell::new(None),
             keeps_woken: Cell::new(false),
-            is_replaced: Cell::new(false),
+            has_stand_in: Cell::new(false),
         }
     }
 
@@ -216,10 +216,10 @@ impl OwnWork {
         run()
     }
 
-    /// Whether another worker has taken this one's place.
+    /// Whether a stand-in has taken this worker's place.
     #[inline]
-    pub(crate) fn is_replaced(&self) -> bool {
-        self.is_replaced.get()
+    pub(crate) fn has_stand_in(&self) -> bool {
+        self.has_stand_in.get()
     }
 
     /// It works no more.

@@ -59,20 +59,21 @@ const OWN_TURNS: u32 = 8;
 /// Bits of a token that say where its task is. As many above them say which of those it is that were there.
 const HALF: u32 = usize::BITS / 2;
 
-/// Whether a worker ends, as another one has taken its place.
+/// Whether a worker ends, as it has a stand-in.
 type Ends = bool;
 
 /// See the module's documentation.
 pub(crate) struct Pool {
     /// How many functions may run at once.
     most_functions: usize,
-    /// It is bounded: a task is in it once, and a connection has at most a function and a file. The futures that handlers
-    /// spawn are for the application to bound.
+    /// A task is in it once, and a request has at most a function and a piece of a file. On top come files that are to be
+    /// closed, whose bytes count until they are, and an empty call for each function whose request is gone, until its turn.
+    /// What handlers spawn is for the application to bound.
     queue: WorkQueue<Arc<Task>, Work>,
     duty: Duty,
-    /// How many functions may have given their places up at once, and how many have.
-    most_replaced: usize,
-    replaced: AtomicUsize,
+    /// How many workers may have stand-ins at once, and how many have.
+    most_stand_ins: usize,
+    stand_ins: AtomicUsize,
     /// `None` when the workers have ended: what holds a waker of a task holds no descriptor then.
     poller: Mutex<Option<Arc<Poller>>>,
     sockets: RwLock<Sockets>,
@@ -89,21 +90,15 @@ struct Sockets {
 }
 
 impl Pool {
-    /// Threads for upgraded connections, where nothing else is said.
-    pub(crate) const TUNNELS: usize = 4;
-
-    /// Functions that may give their places up, where nothing else is said.
-    pub(crate) const REPLACED: usize = 64;
-
-    pub(crate) fn new(functions: usize, tunnels: usize, most_replaced: usize) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(functions: usize, tunnels: usize, most_stand_ins: usize) -> io::Result<Arc<Self>> {
         let most_functions = functions.max(1);
         Ok(Arc::new(Self {
             most_functions,
             queue: WorkQueue::new(most_functions),
             // Where one is on duty alone, each function that it begins wakes another one.
             duty: Duty::new(thread::available_parallelism().map_or(2, NonZero::get).max(2)),
-            most_replaced,
-            replaced: AtomicUsize::new(0),
+            most_stand_ins,
+            stand_ins: AtomicUsize::new(0),
             poller: Mutex::new(Some(Arc::new(Poller::new()?))),
             sockets: RwLock::default(),
             tunnels: Tunnels::new(tunnels),
@@ -126,11 +121,11 @@ impl Pool {
         started.map(drop)
     }
 
-    /// Has another worker take the place of one that runs a function, and that ends with it. `false`: as many as may have
-    /// been replaced already, or there is no thread.
-    pub(crate) fn replace_worker(self: &Arc<Self>) -> bool {
-        let takes = |replaced| if replaced < self.most_replaced { Some(replaced + 1) } else { None };
-        if self.replaced.fetch_update(SeqCst, SeqCst, takes).is_err() {
+    /// Starts a stand-in for a worker that runs a function: another worker, which takes its place. The one ends with its
+    /// function. `false`: there are as many as may be, or there is no thread.
+    pub(crate) fn start_stand_in(self: &Arc<Self>) -> bool {
+        let takes = |there| if there < self.most_stand_ins { Some(there + 1) } else { None };
+        if self.stand_ins.fetch_update(SeqCst, SeqCst, takes).is_err() {
             return false;
         }
         let is_started = self.start_worker().is_ok();
@@ -139,7 +134,7 @@ impl Pool {
             let wakes = self.queue.end_function(true);
             self.wake_if(wakes);
         } else {
-            self.replaced.fetch_sub(1, SeqCst);
+            self.stand_ins.fetch_sub(1, SeqCst);
         }
         is_started
     }
@@ -356,9 +351,9 @@ impl Pool {
         self.duty.pause();
         // Functions catch their own panics; this is for the drop of what they hold.
         let _ = own.keeping_woken(|| catch_panic(|| function.run()));
-        if own.is_replaced() {
+        if own.has_stand_in() {
             self.share_own(own);
-            self.replaced.fetch_sub(1, SeqCst);
+            self.stand_ins.fetch_sub(1, SeqCst);
             return true;
         }
         self.duty.resume();

@@ -1,6 +1,10 @@
 //! How many threads the transport has, and what for.
 
-use crate::pool::Pool;
+/// Threads for upgraded connections, where nothing else is said.
+pub(crate) const TUNNELS: usize = 4;
+
+/// Stand-ins, where nothing else is said.
+pub(crate) const STAND_INS: usize = 64;
 
 /// The transport: few threads that wait for all sockets together, and run the handlers.
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +17,7 @@ pub struct Blocking {
 
 impl Default for Blocking {
     fn default() -> Self {
-        Self { workers: 8, tunnels: Pool::TUNNELS, waiting: None, stand_ins: Pool::REPLACED }
+        Self { workers: 8, tunnels: TUNNELS, waiting: None, stand_ins: STAND_INS }
     }
 }
 

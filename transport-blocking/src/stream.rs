@@ -6,11 +6,12 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use httpfsm_transport::{Wire, send_file, send_more};
+
 use crate::poller::{READABLE, WRITABLE};
 use crate::readiness::Readiness;
 use crate::socket::{Socket, Stream};
 use crate::task::Task;
-use httpfsm_transport::{Wire, send_file, send_more};
 
 /// Who is told what happens to a socket, and is woken by it.
 pub trait Watcher: fmt::Debug + Send + Unpin + 'static {

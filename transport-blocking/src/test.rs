@@ -33,6 +33,7 @@ pub use httpfsm_transport::test::{TestRequest, TestResponse};
 
 use crate::here;
 use crate::pool::Pool;
+use crate::settings::{STAND_INS, TUNNELS};
 
 /// Has `handler` respond to `request`: see [`httpfsm_transport::test::call`].
 ///
@@ -126,7 +127,7 @@ impl TestPool {
     }
 
     fn start() -> io::Result<Arc<Pool>> {
-        let pool = Pool::new(1, Pool::TUNNELS, Pool::REPLACED)?;
+        let pool = Pool::new(1, TUNNELS, STAND_INS)?;
         pool.start().inspect_err(|_| pool.close())?;
         Ok(pool)
     }

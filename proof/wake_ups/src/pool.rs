@@ -47,7 +47,7 @@ pub(crate) struct Pool {
     queue: WorkQueue<Task, Function>,
     duty: Duty,
     epoll: Epoll,
-    /// Those that have taken the place of others.
+    /// The workers that have taken the place of others.
     stand_ins: Mutex<Vec<JoinHandle<()>>>,
     progress: Mutex<Progress>,
     changed: Condvar,
@@ -213,8 +213,8 @@ impl Pool {
         function.is_some_and(|function| self.run(worker, function))
     }
 
-    /// `Pool::replace_worker`.
-    fn replace_worker(self: &Arc<Self>) {
+    /// `Pool::start_stand_in`.
+    fn start_stand_in(self: &Arc<Self>) {
         self.queue.join();
         let pool = Arc::clone(self);
         lock(&self.stand_ins).push(thread::spawn(move || pool.work()));
@@ -231,7 +231,7 @@ impl Pool {
         drop(progress);
         if function.gives_place_up {
             lock(&self.progress).running -= 1;
-            self.replace_worker();
+            self.start_stand_in();
         }
         self.block_for(function.blocks_for);
         lock(&self.progress).running -= usize::from(!function.gives_place_up);

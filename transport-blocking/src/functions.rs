@@ -12,7 +12,7 @@ use crate::pool::{Pool, Work};
 /// waits for it with [`block_on`](crate::block_on) instead, right after it has begun it, it runs within, and holds up the
 /// worker; what was begun before waits for another worker, which is not to be had where all wait so. With a `block_on` of
 /// another crate it would wait for ever. On a thread that may block already, or belongs to no server of this
-/// transport, it runs at once.
+/// transport, it runs at once. Elsewhere, after the end of the server, it is refused ([`NoThread`]) or dropped.
 ///
 /// An async handler that awaits what blocks:
 ///
@@ -29,6 +29,29 @@ use crate::pool::{Pool, Work};
 ///
 /// let response = block_on(call(manifest, TestRequest::get("/")));
 /// assert!(response.text().contains("[package]"));
+/// ```
+///
+/// A job that reads the body of a request, or gathers it, waits for the peer on its worker, and takes no permit for that
+/// ([`Blocking::waiting`](crate::Blocking::waiting)): silent peers would hold all workers. So an async handler awaits
+/// [`Body::gathered`](httpfsm::handler::Body::gathered) before it gives a job the body. A [`sync`](crate::sync) function
+/// has its body gathered, or a permit.
+///
+/// ```
+/// use std::io;
+///
+/// use httpfsm::Request;
+/// use httpfsm_blocking::test::{TestRequest, call};
+/// use httpfsm_blocking::{BodyReader, Functions, Job, block_on};
+///
+/// async fn count(mut request: Request) -> io::Result<String> {
+///     let mut body = request.take_body();
+///     body.gathered().await;
+///     let count = move || io::copy(&mut BodyReader::new(body), &mut io::sink());
+///     Ok(format!("{} bytes", Job::spawn(&Functions, count)?.await?))
+/// }
+///
+/// let response = block_on(call(count, TestRequest::post("/", "Hello!")));
+/// assert_eq!(response.text(), "6 bytes");
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Functions;

@@ -22,9 +22,9 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Functions that run at once, 1 at least, without those that have [given their places up](Self::stand_ins). There is
-    /// one worker more, which serves connections meanwhile, a thread that keeps the time, and threads for
-    /// [tunnels](Self::tunnels). Default 8.
+    /// Functions that run at once, 1 at least, without those that have [given their places up](Self::stand_ins); work with
+    /// files is among them. There is one worker more, which serves connections meanwhile, a thread that keeps the time,
+    /// up to four that wake connections whose deadlines come, and threads for [tunnels](Self::tunnels). Default 8.
     ///
     /// ```
     /// use httpfsm::config::ServerConfig;

@@ -62,13 +62,15 @@ impl Blocking {
     /// [wait](Self::waiting) goes on into a file, and where that is long, 8 MiB as a rule, or the disk is full, another
     /// worker takes its place, and the function's thread ends with it. Such threads are started when they are needed.
     ///
-    /// With 0, or while there are as many, it writes on into the file, and its response is cut off when that is as long as
-    /// a 32nd part of [`max_spooled_bytes`](httpfsm::ServerConfig::max_spooled_bytes), 128 MiB as a rule, or the files of
-    /// all responses as half of it. The more of them, the more a server needs of that: 8 MiB for each, and as much again
-    /// for those that find no place.
+    /// While there are as many, it writes on into the file, and one that waits is cut off to make a place: that whose
+    /// reader has taken nothing for longest, if for a second. With 0, all write on. Where the files of all responses are as
+    /// long as they may be, half of [`max_spooled_bytes`](httpfsm::ServerConfig::max_spooled_bytes), the response with the
+    /// longest is cut off. The more of them, the more a server needs of that: 8 MiB for each, and as much again for those
+    /// that find no place.
     ///
     /// A function that holds something that there is little of, as a connection to a database, holds it while it waits:
-    /// it lets it go before, or 0 is set, and [`waiting`](Self::waiting), too. Default 64.
+    /// it lets it go before, or 0 is set, and [`waiting`](Self::waiting), too; slow readers of long responses take the disk
+    /// then, and the workers as long as that takes. Default 64.
     ///
     /// ```
     /// use httpfsm_blocking::Blocking;

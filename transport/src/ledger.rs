@@ -53,10 +53,6 @@ const FILE_SHARE: u64 = 512;
 const FILE_LEAST: u64 = 64 << 10;
 const FILE_MOST: u64 = 8 << 20;
 
-/// The longest file of a response whose function may not wait: the part of what responses may take, so that a few of them
-/// leave room for others.
-const LONE_FILE: u64 = 16;
-
 /// What memory is taken for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Row {
@@ -299,9 +295,9 @@ impl Ledger {
         (self.max_spooled / FILE_SHARE).clamp(FILE_LEAST, FILE_MOST)
     }
 
-    /// How long it becomes where the function may not wait.
-    pub(crate) fn longest_file(&self) -> u64 {
-        self.file_share().max(self.max_spooled / WRITTEN / LONE_FILE)
+    /// Milliseconds on the server's clock.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now()
     }
 
     /// Where files of bodies are made; `None`: where the system has its temporary files.

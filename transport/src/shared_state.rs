@@ -33,6 +33,7 @@ use crate::service::Held;
 use crate::tape::Recorder;
 use crate::waiters::Waiters;
 use crate::waiting;
+use crate::written_sync::SlowReaders;
 
 /// The shared state of a server; see the module's documentation.
 pub(crate) struct SharedState {
@@ -47,6 +48,7 @@ pub(crate) struct SharedState {
     pub(crate) ledger: Arc<Ledger>,
     /// For functions that wait for their peers.
     pub(crate) permits: Arc<Permits>,
+    pub(crate) slow_readers: Arc<SlowReaders>,
     pub(crate) body_buffers: Arc<BodyBuffers>,
     config: Arc<ServerConfig>,
     opened: u64,
@@ -114,6 +116,7 @@ impl SharedState {
             budget: Budget::new(&config),
             ledger,
             permits: Permits::new(0),
+            slow_readers: Arc::default(),
             body_buffers: Arc::default(),
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,

@@ -25,10 +25,12 @@ use crate::panics;
 use crate::spooled::Spooled;
 use crate::worker;
 use output::Output;
+pub(crate) use slow_readers::SlowReaders;
 use window::{Next, Window};
 
 mod in_place;
 mod output;
+mod slow_readers;
 mod window;
 
 /// Bytes that are joined before they go to the source.
@@ -38,7 +40,7 @@ const READ: usize = 256 << 10;
 
 /// A body that is what the function `write` writes, on a thread of the spawner. It begins when the body is first asked for.
 /// What it returns as an error, and a panic, cut the response off. When the peer is gone, its writes fail with
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and so they do when the response was cut off for want of room.
 ///
 /// The bytes are joined to pieces of 64 KiB; [`flush`](Write::flush) has those leave that were written so far. The
 /// function may be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it
@@ -47,9 +49,10 @@ const READ: usize = 256 << 10;
 /// the others go on, and what they write waits in a temporary file. Before that is longer than a 512th part of
 /// `max_spooled_bytes`, within 64 KiB and 8 MiB, or where it finds no room, another thread
 /// [takes the place](Spawner::give_place_up) of the function, which then waits; not where the function writes from another
-/// thread than its own. Where no thread can, the function goes on into the file; a response whose file finds no room, or is
-/// longer than a 32nd part of `max_spooled_bytes`, 128 MiB as a rule, is cut off, and its file is gone at once. Files of
-/// responses take half of `max_spooled_bytes` at most.
+/// thread than its own. Where no thread can, the function goes on into the file, and of the functions that wait that one is
+/// cut off whose reader has taken nothing for longest, if for a second, so that there is a place the next time. Files of
+/// responses take half of `max_spooled_bytes` at most: where that is full, the response with the longest file is cut off,
+/// and its file is gone at once.
 ///
 /// A function whose peer has left runs on until it writes next, and its request no longer counts towards
 /// `maximum_simultaneous_requests` as one of [`sync`](crate::sync) does: what takes long before the first byte is done in

@@ -7,6 +7,7 @@ mod few;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::fields::Fields;
@@ -360,21 +361,13 @@ fn files_of_written_bodies_are_bounded_as_those_of_requests() {
     ends(&mut server);
 }
 
-/// A few of them leave room for others, whoever reads nothing for how long.
 #[test]
-fn a_function_that_may_not_wait_gets_so_far_ahead_and_its_room_is_free_when_it_is_cut() {
-    // A sixteenth part of what responses may take is 2 MiB.
-    let config = ServerConfig { max_spooled_bytes: 64 << 20, ..ServerConfig::default() };
+fn a_response_that_is_cut_for_want_of_room_gives_its_file_back_at_once() {
+    let config = ServerConfig { max_spooled_bytes: 2 << 20, ..ServerConfig::default() };
     let (tell, told) = mpsc::channel();
     let mut server = serve(config, Few::start(1), move |body: &mut SyncBodyWriter| {
-        let mut written = 0;
-        let failed = loop {
-            match body.write_all(&[b'x'; 64 << 10]) {
-                Ok(()) => written += 64 << 10,
-                Err(error) => break error,
-            }
-        };
-        let _ = tell.send((written, failed.to_string()));
+        let failed = body.write_all(&[b'x'; 4 << 20]).unwrap_err();
+        let _ = tell.send(failed.to_string());
         Err(failed)
     });
     let silent = server.connect().unwrap();
@@ -384,13 +377,95 @@ fn a_function_that_may_not_wait_gets_so_far_ahead_and_its_room_is_free_when_it_i
         said = told.try_recv().ok().or(said.take());
         said.is_some()
     });
-    let (written, text) = said.unwrap();
-    assert!(text.contains("holds as many bytes as it may"), "{text}");
-    assert!((2 << 20..3 << 20).contains(&written), "{written} bytes");
+    assert!(said.unwrap().contains("holds as many bytes as it may"));
     until(&mut server, "its file is gone", |server| server.held().memory.spooled == 0);
     assert_eq!(server.held().channels, 1);
     assert!(!all(&mut server, &silent).ends_with(b"0\r\n\r\n"), "it is cut");
     drop(silent);
+    ends(&mut server);
+}
+
+/// A server whose functions write so many bytes, and as many again when they may go on, for `/silent`, or for others; and
+/// what was told.
+fn in_two_parts(
+    config: ServerConfig,
+    bytes: [usize; 2],
+) -> (MemoryServer<impl Handler>, [mpsc::Sender<()>; 2], mpsc::Receiver<Option<String>>, Arc<Log>) {
+    let (go, goes) = mpsc::channel();
+    let (go_silent, goes_silent) = mpsc::channel();
+    let goes = Arc::new([Mutex::new(goes), Mutex::new(goes_silent)]);
+    let (tell, told) = mpsc::channel();
+    let (log, few) = (Arc::new(Log::default()), Few::start(3));
+    let handler = move |request: Request| {
+        let (is_silent, goes, tell) = (request.path() == "/silent", Arc::clone(&goes), tell.clone());
+        let body = written_sync(few.clone(), move |body: &mut SyncBodyWriter| {
+            let part = vec![b'x'; bytes[usize::from(is_silent)]];
+            let written = body.write_all(&part).and_then(|()| {
+                let _ = goes[usize::from(is_silent)].lock().unwrap().recv();
+                body.write_all(&part)
+            });
+            if is_silent {
+                let _ = tell.send(written.as_ref().err().map(ToString::to_string));
+            }
+            written
+        });
+        async { Response::new(Status::OK).with_body(body) }
+    };
+    let server = MemoryServer::with(config, 1 << 16, Some(Arc::clone(&log) as _), handler);
+    (server, [go, go_silent], told, log)
+}
+
+#[test]
+fn where_files_leave_no_room_the_response_with_the_longest_is_cut_and_not_one_that_is_read() {
+    let config = ServerConfig { max_spooled_bytes: 4 << 20, ..ServerConfig::default() };
+    let (mut server, [go, go_silent], told, log) = in_two_parts(config, [900 << 10, 2 << 20]);
+    let silent = server.connect().unwrap();
+    silent.send(GET.replace("/ ", "/silent "));
+    until(&mut server, "it is far ahead", |server| server.held().memory.spooled > 1600 << 10);
+    let client = server.connect().unwrap();
+    client.send(GET_1_0);
+    drop(go);
+    assert_eq!(content(&all(&mut server, &client)).len(), 1800 << 10);
+    drop(go_silent);
+    let mut said = None;
+    until(&mut server, "it fails", |_| {
+        said = told.try_recv().ok().or(said.take());
+        said.is_some()
+    });
+    assert!(said.flatten().is_some());
+    assert!(!all(&mut server, &silent).ends_with(b"0\r\n\r\n"), "it is cut");
+    let failures = log.0.lock().unwrap().clone();
+    assert!(matches!(&failures[..], [one] if one.contains("Its reader is slow")), "{failures:?}");
+    drop((silent, client));
+    ends(&mut server);
+}
+
+#[test]
+fn a_function_whose_reader_stands_still_gives_its_place_to_one_that_finds_none() {
+    // A file of 128 KiB is long.
+    let config = ServerConfig { max_spooled_bytes: 64 << 20, ..ServerConfig::default() };
+    let (mut server, [go, _go_silent], told, log) = in_two_parts(config, [1 << 20, 1 << 20]);
+    server.permit_waiting(1);
+    let silent = server.connect().unwrap();
+    silent.send(GET.replace("/ ", "/silent "));
+    until(&mut server, "it waits", |server| server.held().permits == 1);
+    let client = server.connect().unwrap();
+    client.send(GET_1_0);
+    until(&mut server, "it finds no place", |server| server.held().memory.spooled > 700 << 10);
+    assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
+    server.advance(Duration::from_secs(1));
+    drop(go);
+    let mut said = None;
+    until(&mut server, "it fails", |_| {
+        said = told.try_recv().ok().or(said.take());
+        said.is_some()
+    });
+    assert!(said.flatten().is_some());
+    assert_eq!(content(&all(&mut server, &client)).len(), 2 << 20);
+    assert!(!all(&mut server, &silent).ends_with(b"0\r\n\r\n"), "it is cut");
+    let failures = log.0.lock().unwrap().clone();
+    assert!(matches!(&failures[..], [one] if one.contains("stood still")), "{failures:?}");
+    drop((silent, client));
     ends(&mut server);
 }
 
@@ -475,8 +550,7 @@ fn responses_leave_half_of_the_files_to_requests() {
     config.channel.inbuf_overflow = 1;
     let few = Few::start(1);
     let mut server = MemoryServer::new(config, move |mut request: Request| {
-        // Little enough to be written to its end by a function that may not wait.
-        let written = written_sync(few.clone(), |body: &mut SyncBodyWriter| body.write_all(&[b'x'; 6 << 16]));
+        let written = written_sync(few.clone(), |body: &mut SyncBodyWriter| count_to(body, 2 * LINES));
         async move {
             if request.method() == "GET" {
                 return Response::new(Status::OK).with_body(written);
@@ -485,7 +559,7 @@ fn responses_leave_half_of_the_files_to_requests() {
             Response::text(format!("{} bytes", content.len()))
         }
     });
-    let silent = [(); 30].map(|()| server.connect().unwrap());
+    let silent = [(); 3].map(|()| server.connect().unwrap());
     for client in &silent {
         client.send(GET);
         server.run();

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::{BodyFailure, MemoryHandle, NoRoom};
+use httpfsm::handler::{BodyFailure, MemoryHandle};
 
+use super::slow_readers::SlowReaders;
 use super::window::{Place, Window};
 use crate::clock::Clock;
 use crate::job::Spawner;
@@ -23,6 +24,8 @@ pub(super) struct Output {
     pub(super) files: Arc<dyn Spawner>,
     pub(super) ledger: Arc<Ledger>,
     permits: Arc<Permits>,
+    slow_readers: Arc<SlowReaders>,
+    is_watched: bool,
     /// Another thread has taken the place of the function's own, which waits as long as it has to.
     has_given_place_up: bool,
     /// A file of so many bytes is long.
@@ -35,15 +38,24 @@ impl Output {
     /// For a function that begins in a poll on behalf of a server. Elsewhere, as in a test that reads the body itself,
     /// it has the limits of a server with the default configuration for itself.
     pub(super) fn new(functions: Arc<dyn Spawner>) -> Self {
-        let (files, ledger, permits) = if let Some(server) = serving::served() {
-            (Arc::clone(&server.spawner), Arc::clone(&server.ledger), Arc::clone(&server.permits))
+        let (files, ledger, permits, slow_readers) = if let Some(server) = serving::served() {
+            let (files, ledger) = (Arc::clone(&server.spawner), Arc::clone(&server.ledger));
+            (files, ledger, Arc::clone(&server.permits), Arc::clone(&server.slow_readers))
         } else {
             let ledger = Ledger::new(&ServerConfig::default(), Arc::default(), Clock::system(), None);
-            (Arc::clone(&functions), ledger, Permits::new(0))
+            (Arc::clone(&functions), ledger, Permits::new(0), Arc::default())
         };
-        let long = ledger.file_share();
-        let (has_given_place_up, runs_in_place) = (false, false);
-        Self { functions, files, ledger, permits, has_given_place_up, long, runs_in_place }
+        Self {
+            functions,
+            files,
+            permits,
+            slow_readers,
+            is_watched: false,
+            has_given_place_up: false,
+            long: ledger.file_share(),
+            ledger,
+            runs_in_place: false,
+        }
     }
 
     pub(super) fn memory(&self) -> MemoryHandle {
@@ -51,7 +63,7 @@ impl Output {
     }
 
     /// Passes a piece on, in order.
-    pub(super) fn put(&mut self, window: &Window, mut piece: Bytes) -> io::Result<()> {
+    pub(super) fn put(&mut self, window: &Arc<Window>, mut piece: Bytes) -> io::Result<()> {
         while !piece.is_empty() {
             let place = window.place(piece.len(), self.long)?;
             let reserved = match place {
@@ -69,19 +81,20 @@ impl Output {
             if place != Place::File && self.waits(window, place == Place::LongFile)? {
                 continue;
             }
-            let too_long = !self.runs_in_place && self.long > self.ledger.longest_file();
-            if place == Place::LongFile && too_long {
-                return Err(cut(window, io::Error::other(NoRoom)));
-            }
             if place == Place::LongFile {
                 // Not before each piece.
                 self.long = self.long.saturating_add(self.ledger.file_share());
+                if !self.runs_in_place {
+                    // For the next time.
+                    self.slow_readers.cut_stillest(self.ledger.now());
+                }
             }
             let Err(error) = self.spool(window, &piece) else { return Ok(()) };
             window.check()?;
             // The disk is full, say. What is in the file is read before the function goes on.
-            if !self.waits(window, true)? {
-                return Err(cut(window, error));
+            if !self.waits(window, true)? && !self.slow_readers.cut_longest(window) {
+                window.cut(BodyFailure::source(error.to_string()));
+                return Err(error);
             }
         }
         Ok(())
@@ -89,7 +102,7 @@ impl Output {
 
     /// Waits until the source has taken some, or all that is in the file, if the function may. `gives_up`: also if it has to
     /// give its place up for that.
-    fn waits(&mut self, window: &Window, gives_up: bool) -> io::Result<bool> {
+    fn waits(&mut self, window: &Arc<Window>, gives_up: bool) -> io::Result<bool> {
         if self.runs_in_place {
             return Ok(false);
         }
@@ -102,13 +115,22 @@ impl Output {
         let permit = if may_wait { None } else { self.permits.try_take() };
         let waits = may_wait || permit.is_some();
         if waits {
+            self.watch(window);
             window.wait()?;
             self.long = self.ledger.file_share();
         }
         Ok(waits)
     }
 
-    fn spool(&self, window: &Window, piece: &Bytes) -> io::Result<()> {
+    /// It has others cut for it, and is cut for others.
+    fn watch(&mut self, window: &Arc<Window>) {
+        if !std::mem::replace(&mut self.is_watched, true) {
+            self.slow_readers.add(window);
+        }
+    }
+
+    fn spool(&mut self, window: &Arc<Window>, piece: &Bytes) -> io::Result<()> {
+        self.watch(window);
         window.spool(piece.len(), |file| {
             let file = match file {
                 Some(file) => file,
@@ -117,13 +139,6 @@ impl Output {
             file.append(piece)
         })
     }
-}
-
-/// Cuts the body for want of room.
-#[cold]
-fn cut(window: &Window, error: io::Error) -> io::Error {
-    window.cut(BodyFailure::source(error.to_string()));
-    error
 }
 
 /// Its first bytes, in memory of their own where they are not all: the rest may go to the disk long before these are read.

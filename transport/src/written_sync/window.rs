@@ -25,7 +25,7 @@ pub(super) struct Window {
     state: Mutex<WindowState>,
     /// The source has taken something, or is gone.
     taken: Condvar,
-    /// As `is_closed`, to be looked at without the lock.
+    /// As `is_closed` or `is_cut`, to be looked at without the lock.
     is_gone: AtomicBool,
 }
 
@@ -36,8 +36,12 @@ struct WindowState {
     held: usize,
     overflow: Option<Overflow>,
     end: Option<WriteEnd>,
+    /// How often the source has taken something.
+    taken: u64,
     /// The function waits until something was taken.
     is_waited_for: bool,
+    /// Nothing more is written, and the source finds its end at once.
+    is_cut: bool,
     /// The source is gone.
     is_closed: bool,
     source: Option<Waker>,
@@ -117,7 +121,7 @@ impl Window {
         let pieces = state.pieces.len();
         let has_taken =
             |state: &WindowState| state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room();
-        while !(state.is_closed || state.overflow.is_none() && has_taken(&state)) {
+        while !(state.is_over() || state.overflow.is_none() && has_taken(&state)) {
             state.is_waited_for = true;
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -161,15 +165,29 @@ impl Window {
         written.and(is_closed)
     }
 
-    /// The body is cut: what was not read goes at once, to leave its room to others.
+    /// The body is cut: what was not read goes at once, to leave its room to others, and the function's writes fail.
     pub(super) fn cut(&self, failure: BodyFailure) {
         let mut state = lock(&self.state);
+        state.is_cut = true;
+        self.is_gone.store(true, Ordering::Release);
         let unread = (mem::take(&mut state.pieces), state.overflow.take());
-        state.held = 0;
+        (state.held, state.is_waited_for) = (0, false);
         let before = state.end.replace(Err(failure));
         wake(state);
+        self.taken.notify_all();
         drop(unread);
         panics::discard(before);
+    }
+
+    /// How often the source has taken something, where the function waits for it.
+    pub(super) fn waits_for(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        (state.is_waited_for && !state.is_over()).then_some(state.taken)
+    }
+
+    /// How long its file is.
+    pub(super) fn file_length(&self) -> u64 {
+        lock(&self.state).overflow.as_ref().map_or(0, |overflow| overflow.written)
     }
 
     /// The function has ended, if it has not before.
@@ -198,7 +216,9 @@ impl Window {
 
     /// So many bytes of the file were read.
     pub(super) fn was_read(&self, bytes: u64) {
-        if let Some(overflow) = &mut lock(&self.state).overflow {
+        let mut state = lock(&self.state);
+        state.taken += 1;
+        if let Some(overflow) = &mut state.overflow {
             overflow.read += bytes;
         }
     }
@@ -225,8 +245,12 @@ fn wake(mut state: std::sync::MutexGuard<'_, WindowState>) {
 }
 
 impl WindowState {
+    fn is_over(&self) -> bool {
+        self.is_closed || self.is_cut
+    }
+
     fn check(&self) -> io::Result<()> {
-        if self.is_closed { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+        if self.is_over() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
     fn place(&self, bytes: usize, long: u64) -> Place {
@@ -249,6 +273,7 @@ impl WindowState {
     fn next(&mut self) -> Result<Next, &mut Option<Waker>> {
         if let Some(bytes) = self.pieces.pop_front() {
             self.held -= bytes.len();
+            self.taken += 1;
             // Not for each piece: it is a system call, and a switch between threads.
             let makes_room =
                 self.is_waited_for && self.overflow.is_none() && (self.pieces.is_empty() || self.has_room());

@@ -12,7 +12,7 @@ use crate::pool::{Pool, Work};
 /// waits for it with [`block_on`](crate::block_on) instead, right after it has begun it, it runs within, and holds up the
 /// worker; what was begun before waits for another worker, which is not to be had where all wait so. With a `block_on` of
 /// another crate it would wait for ever. On a thread that may block already, or belongs to no server of this
-/// transport, it runs at once. Elsewhere, after the end of the server, it is refused ([`NoThread`]) or dropped.
+/// transport, it runs at once. Elsewhere it is dropped after the end of the server.
 ///
 /// An async handler that awaits what blocks:
 ///
@@ -58,11 +58,13 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        begin(Work::Function(work, false))
+        begin(Work::Function(work, false));
+        Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        begin(Work::Call(call, false))
+        begin(Work::Call(call, false));
+        Ok(())
     }
 
     fn is_scarce(&self) -> bool {
@@ -75,13 +77,12 @@ impl Spawner for Functions {
 }
 
 #[inline]
-fn begin(work: Work) -> Result<(), NoThread> {
+fn begin(work: Work) {
     // Within a function that drives connections of its own, the worker comes to nothing else before that function is over.
-    let left = if may_block() || here::is_within_function() { Some(work) } else { here::submit(work)? };
+    let left = if may_block() || here::is_within_function() { Some(work) } else { here::submit(work) };
     if let Some(work) = left {
         work.run();
     }
-    Ok(())
 }
 
 /// The workers of a server, for its work with files, which does not wait behind all functions, and for what handlers give to
@@ -121,6 +122,6 @@ impl Files {
             work.run();
             return Ok(());
         }
-        here::submit(work)?.map_or(Ok(()), |work| self.0.share_function(work))
+        here::submit(work).map_or(Ok(()), |work| self.0.share_function(work))
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
-use httpfsm_transport::{NoThread, before_waiting, catch_panic, is_within_blocking};
+use httpfsm_transport::{before_waiting, catch_panic, is_within_blocking};
 
 use crate::pool::{Pool, Work};
 use crate::task::Task;
@@ -140,25 +140,20 @@ fn keep_if(task: Arc<Task>, keeps: impl FnOnce(&OwnWork) -> bool) -> Option<Arc<
 }
 
 /// Has the pool of this thread run the function: right after what is polled, if this is a worker. `Some` where the thread
-/// belongs to none.
-///
-/// # Errors
-///
-/// The pool is closed.
+/// belongs to none. A pool that is closed may drop it.
 #[inline]
-pub(crate) fn submit(function: Work) -> Result<Option<Work>, NoThread> {
+pub(crate) fn submit(function: Work) -> Option<Work> {
     let mut function = Some(function);
-    let submit = |here: &Here| {
-        let Some(pool) = here.pool.get() else { return Ok(()) };
+    let _ = HERE.try_with(|here| {
+        let Some(pool) = here.pool.get() else { return };
         if here.is_worker.get() {
-            let before = here.own.function.replace(function.take());
-            let _ = before.map(|before| pool.share_function(before));
-            return Ok(());
+            function = here.own.function.replace(function.take());
         }
-        function.take().map_or(Ok(()), |function| pool.share_function(function))
-    };
-    HERE.try_with(submit).unwrap_or(Ok(()))?;
-    Ok(function)
+        function.take().into_iter().for_each(|function| {
+            let _ = pool.share_function(function);
+        });
+    });
+    function
 }
 
 /// Has a stand-in take the place of this worker, which runs a function, if there may be one more.

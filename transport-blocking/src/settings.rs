@@ -24,7 +24,8 @@ impl Default for Blocking {
 impl Blocking {
     /// Functions that run at once, 1 at least, without those that have [given their places up](Self::stand_ins); work with
     /// files is among them. There is one worker more, which serves connections meanwhile, a thread that keeps the time,
-    /// up to four that wake connections whose deadlines come, and threads for [tunnels](Self::tunnels). Default 8.
+    /// up to four that wake connections whose deadlines come, and threads for [tunnels](Self::tunnels). A function for which
+    /// an async handler waits with [`block_on`](crate::block_on) runs within that, beyond these. Default 8.
     ///
     /// ```
     /// use httpfsm::config::ServerConfig;

@@ -12,7 +12,8 @@ use crate::tunnels::Tunnels;
 
 /// Runs a future on the workers of the server whose handler calls this, or whose request this thread has taken last
 /// ([`Incoming`](crate::Incoming)), beside the handler: it holds a worker only while it is polled. Nobody hears of a panic
-/// in it. When the server is gone it is dropped at its next wake-up, if not before.
+/// in it. When the server is gone it is dropped at its next wake-up, if not before: a drain does not wait for it. How many
+/// there are is for the application to bound; the functions that they begin wait in one line with those of requests.
 ///
 /// ```
 /// use httpfsm::handler::{Request, Response};
@@ -52,6 +53,9 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), Sp
 /// are few of them ([`Blocking::tunnels`](crate::Blocking::tunnels)); when all are taken the handler is told at once,
 /// so that it can respond with 503 instead of 101. Where the response turns out to be no upgrade, `serve` is not
 /// called.
+///
+/// The deadlines of HTTP end with the upgrade. A peer that says nothing holds its thread until `serve` returns, or until the
+/// deadline of a drain resets the connection; where peers may be silent, [`spawn`] serves them without a thread.
 ///
 /// ```
 /// use std::io::{Read, Write};

@@ -385,12 +385,17 @@ fn a_response_that_is_cut_for_want_of_room_gives_its_file_back_at_once() {
     ends(&mut server);
 }
 
-/// A server whose functions write so many bytes, and as many again when they may go on, for `/silent`, or for others; and
-/// what was told.
-fn in_two_parts(
-    config: ServerConfig,
-    bytes: [usize; 2],
-) -> (MemoryServer<impl Handler>, [mpsc::Sender<()>; 2], mpsc::Receiver<Option<String>>, Arc<Log>) {
+/// A server whose functions write so many bytes, and as many again when they may go on: those for `/silent`, and others.
+struct InTwoParts<H: Handler> {
+    server: MemoryServer<H>,
+    go: mpsc::Sender<()>,
+    go_silent: mpsc::Sender<()>,
+    /// How the function for `/silent` ended.
+    told: mpsc::Receiver<Option<String>>,
+    log: Arc<Log>,
+}
+
+fn in_two_parts(config: ServerConfig, bytes: [usize; 2]) -> InTwoParts<impl Handler> {
     let (go, goes) = mpsc::channel();
     let (go_silent, goes_silent) = mpsc::channel();
     let goes = Arc::new([Mutex::new(goes), Mutex::new(goes_silent)]);
@@ -412,13 +417,13 @@ fn in_two_parts(
         async { Response::new(Status::OK).with_body(body) }
     };
     let server = MemoryServer::with(config, 1 << 16, Some(Arc::clone(&log) as _), handler);
-    (server, [go, go_silent], told, log)
+    InTwoParts { server, go, go_silent, told, log }
 }
 
 #[test]
 fn where_files_leave_no_room_the_response_with_the_longest_is_cut_and_not_one_that_is_read() {
     let config = ServerConfig { max_spooled_bytes: 4 << 20, ..ServerConfig::default() };
-    let (mut server, [go, go_silent], told, log) = in_two_parts(config, [900 << 10, 2 << 20]);
+    let InTwoParts { mut server, go, go_silent, told, log } = in_two_parts(config, [900 << 10, 2 << 20]);
     let silent = server.connect().unwrap();
     silent.send(GET.replace("/ ", "/silent "));
     until(&mut server, "it is far ahead", |server| server.held().memory.spooled > 1600 << 10);
@@ -444,7 +449,8 @@ fn where_files_leave_no_room_the_response_with_the_longest_is_cut_and_not_one_th
 fn a_function_whose_reader_stands_still_gives_its_place_to_one_that_finds_none() {
     // A file of 128 KiB is long.
     let config = ServerConfig { max_spooled_bytes: 64 << 20, ..ServerConfig::default() };
-    let (mut server, [go, _go_silent], told, log) = in_two_parts(config, [1 << 20, 1 << 20]);
+    let InTwoParts { mut server, go, go_silent: _holds, told, log } =
+        in_two_parts(config, [1 << 20, 1 << 20]);
     server.permit_waiting(1);
     let silent = server.connect().unwrap();
     silent.send(GET.replace("/ ", "/silent "));

@@ -151,12 +151,35 @@ fn say(connection: &mut ServerConnection, down: &mut Vec<u8>) {
     }
 }
 
-/// A reader to whom nothing has come.
+/// The same as far as the wire takes it, and the rest as before; says how many bytes that were.
+fn say_through(connection: &mut ServerConnection, below: &mut dyn Write, down: &mut Vec<u8>) -> usize {
+    let (mut left, before) = (0, down.len());
+    while connection.wants_write() {
+        match connection.write_tls(below) {
+            Ok(bytes @ 1..) => left += bytes,
+            _ => break,
+        }
+    }
+    say(connection, down);
+    left + down.len() - before
+}
+
+/// A wire to which nothing has come, and which takes nothing.
 struct Nothing;
 
 impl Read for Nothing {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Nothing {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -209,15 +232,22 @@ impl Layer for TlsLayer {
     }
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        self.write_through(plain, &mut Nothing, down)
+    }
+
+    fn write_through(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        below: &mut dyn Write,
+        down: &mut Vec<u8>,
+    ) -> Result<usize, LayerError> {
         let connection = match &mut self.stage {
             Stage::Open { connection, .. } if !connection.is_handshaking() => connection,
             Stage::Failed => return Err(LayerError::own("It has failed before.")),
             _ => return Ok(0),
         };
-        let before = down.len();
         let taken = connection.writer().write_vectored(plain).map_err(LayerError::own)?;
-        say(connection, down);
-        if down.len() - before < taken {
+        if say_through(connection, below, down) < taken {
             // It has sent the end: no key of TLS 1.2 encrypts more than 2^24 records (RFC 8446 section 5.5).
             return Err(LayerError::own("The keys of the connection are used up."));
         }

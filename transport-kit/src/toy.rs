@@ -1,7 +1,7 @@
 //! A layer to test with: records, a handshake, replies, and an end of its own.
 
 use std::collections::VecDeque;
-use std::io::{IoSlice, Read};
+use std::io::{IoSlice, Read, Write};
 
 use httpfsm_transport::{Established, Layer, LayerError};
 
@@ -21,7 +21,8 @@ const HEADER: usize = 4;
 /// has a sum, so bytes that are lost, doubled or out of order are an error. As in TLS, the client begins with a hello, is
 /// sent one, and confirms it: the client's plain bytes come behind that, and the server has sent none before. A record can
 /// ask for a reply, which leaves though nothing is written; the end of output is a record; and a record that is wrong gets
-/// an alert. It takes no more from below while 16 KiB of plain bytes wait to be read.
+/// an alert. Each record of data is written straight to the wire below, as far as that takes it. It takes no more from below
+/// while 16 KiB of plain bytes wait to be read.
 ///
 /// ```
 /// use httpfsm_transport::Layered;
@@ -168,6 +169,29 @@ impl ToyLayer {
         }
     }
 
+    /// Makes records of the plain bytes, each of which leaves by itself; says how many bytes it has taken.
+    fn write_records(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        down: &mut Vec<u8>,
+        mut leave: impl FnMut(&mut Vec<u8>),
+    ) -> usize {
+        if !self.established {
+            return 0;
+        }
+        let mut taken = 0;
+        for record in plain.iter().flat_map(|slice| slice.chunks(RECORD)) {
+            self.send(RecordKind::Data, record, down);
+            taken += record.len();
+            self.records += 1;
+            if self.records % BETWEEN == 0 {
+                self.send(RecordKind::Update, b"", down);
+            }
+            leave(down);
+        }
+        taken
+    }
+
     /// A record that has come whole.
     fn record(&mut self, down: &mut Vec<u8>) -> Result<(), String> {
         let (header, masked) = self.input.split_at_mut(HEADER);
@@ -280,18 +304,21 @@ impl Layer for ToyLayer {
     }
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
-        if !self.established {
-            return Ok(0);
-        }
-        let mut taken = 0;
-        for record in plain.iter().flat_map(|slice| slice.chunks(RECORD)) {
-            self.send(RecordKind::Data, record, down);
-            taken += record.len();
-            self.records += 1;
-            if self.records % BETWEEN == 0 {
-                self.send(RecordKind::Update, b"", down);
-            }
-        }
+        Ok(self.write_records(plain, down, |_| ()))
+    }
+
+    fn write_through(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        below: &mut dyn Write,
+        down: &mut Vec<u8>,
+    ) -> Result<usize, LayerError> {
+        // What comes behind bytes that were not taken comes behind them.
+        let mut made = Vec::new();
+        let taken = self.write_records(plain, &mut made, |made| {
+            let left = if down.is_empty() { below.write(made).unwrap_or(0) } else { 0 };
+            down.extend(made.drain(..).skip(left));
+        });
         Ok(taken)
     }
 

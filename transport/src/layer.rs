@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
 
 use httpfsm::error::Rule;
@@ -28,23 +28,24 @@ mod guarded;
 ///
 /// - `received` comes with bytes only when [`read`](Self::read) has just returned `None`, so a layer that is at its
 ///   end, or that has plain bytes to be read, is given no more.
-/// - [`write`](Self::write) comes only when all of `down` has left, so nothing piles up.
+/// - [`write`](Self::write), or [`write_through`](Self::write_through) in its place, comes only when all of `down` has left,
+///   so nothing piles up.
 /// - After [`end`](Self::end) there is neither a `write` nor another `end`, and what is appended to `down` is not sent.
-/// - After an error of `received` or `write` only `read` is called, as long as it has plain bytes.
+/// - After an error of `received`, `write` or `write_through` only `read` is called, as long as it has plain bytes.
 /// - [`established`](Self::established) may come at any time, and changes nothing.
 ///
 /// # Bounds
 ///
-/// A call of `received` has at most 16 KiB, and one of `write` at most 64 KiB. What a layer keeps of either, and the
-/// replies that one call of `received` makes, are its own to bound, and to [tell](Self::held): they count under
-/// `max_buffered_bytes`. `received` is not called while 16 KiB of replies wait for a peer that does not take them.
+/// A call of `received` has at most 16 KiB, and one of `write` or `write_through` at most 64 KiB. What a layer keeps of
+/// either, and the replies that one call of `received` makes, are its own to bound, and to [tell](Self::held): they count
+/// under `max_buffered_bytes`. `received` is not called while 16 KiB of replies wait for a peer that does not take them.
 ///
 /// # Panics
 ///
 /// A layer that a [listener](crate::Listener::layer) puts on its connections may panic: it is called no more, its connection
 /// is lost, and the subscriber is told ([`Failure::Layer`](httpfsm::handler::Failure::Layer)). Nothing is sent of what the
-/// call that panics has appended to `down`. Others notice nothing. In a [`Layered`](crate::Layered) that is made elsewhere,
-/// a panic goes through to whoever polls.
+/// call that panics has appended to `down`; what it has written to the wire below has left. Others notice nothing. In a
+/// [`Layered`](crate::Layered) that is made elsewhere, a panic goes through to whoever polls.
 ///
 /// # Example
 ///
@@ -135,6 +136,70 @@ pub trait Layer: Send + 'static {
     /// The connection cannot go on.
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError>;
 
+    /// As [`write`](Self::write), and what [`Layered`](crate::Layered) calls: for a layer that has what is to be sent in
+    /// buffers of its own already, and writes that to `below`, which saves the copy in `down`. By default it calls `write`.
+    ///
+    /// `below` is the wire. It takes what it can take at once, and says how much. When it has taken less than it was given
+    /// it takes no more in this call: each further write fails with [`WouldBlock`](io::ErrorKind::WouldBlock), as does one
+    /// where the connection is lost. So the layer writes, heeds how much was taken (which `write_all` does not say), and
+    /// appends what was not to `down`, in order: when it has appended something, it writes nothing more to `below`. What
+    /// becomes of that, and of a lost connection, is no matter of the layer's: it says how many plain bytes it has taken.
+    ///
+    /// ```
+    /// use std::io::{self, IoSlice, Write};
+    ///
+    /// use httpfsm_transport::{Layer, LayerError};
+    ///
+    /// /// Inverts each byte, in a buffer that it has.
+    /// struct Inverse([u8; 4096]);
+    ///
+    /// impl Layer for Inverse {
+    ///     fn write_through(
+    ///         &mut self,
+    ///         plain: &[IoSlice<'_>],
+    ///         below: &mut dyn Write,
+    ///         down: &mut Vec<u8>,
+    ///     ) -> Result<usize, LayerError> {
+    ///         let all = plain.iter().flat_map(|slice| slice.iter());
+    ///         let made = self.0.iter_mut().zip(all).map(|(to, byte)| *to = !byte).count();
+    ///         // Where it takes nothing now, that is no error of the layer's.
+    ///         let left = below.write(&self.0[..made]).unwrap_or(0);
+    ///         down.extend_from_slice(&self.0[left..made]);
+    ///         Ok(made)
+    ///     }
+    ///
+    ///     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+    ///         self.write_through(plain, &mut &mut [][..], down)
+    ///     }
+    ///     // And what comes up.
+    /// #   fn received(&mut self, below: &[u8], _: &mut Vec<u8>) -> Result<usize, LayerError> { Ok(below.len()) }
+    /// #   fn below_ended(&mut self) {}
+    /// #   fn read(&mut self, _: &mut [u8]) -> Result<Option<usize>, LayerError> { Ok(None) }
+    /// #   fn end(&mut self, _: &mut Vec<u8>) {}
+    /// }
+    ///
+    /// # fn main() -> Result<(), LayerError> {
+    /// // A wire that takes three bytes.
+    /// let (mut wire, mut down) = ([0; 3], Vec::new());
+    /// let taken = Inverse([0; 4096]).write_through(&[IoSlice::new(b"Hello")], &mut &mut wire[..], &mut down)?;
+    /// assert_eq!((taken, wire.map(|byte| !byte), down), (5, *b"Hel", vec![!b'l', !b'o']));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The connection cannot go on.
+    fn write_through(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        below: &mut dyn Write,
+        down: &mut Vec<u8>,
+    ) -> Result<usize, LayerError> {
+        let _ = below;
+        self.write(plain, down)
+    }
+
     /// Ends our output by the layer's protocol, as `close_notify` does. Input goes on.
     fn end(&mut self, down: &mut Vec<u8>);
 
@@ -171,6 +236,15 @@ impl Layer for Box<dyn Layer> {
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
         (**self).write(plain, down)
+    }
+
+    fn write_through(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        below: &mut dyn Write,
+        down: &mut Vec<u8>,
+    ) -> Result<usize, LayerError> {
+        (**self).write_through(plain, below, down)
     }
 
     fn end(&mut self, down: &mut Vec<u8>) {

@@ -12,10 +12,12 @@ use crate::panics;
 use crate::wire::Wire;
 
 use self::buffers::ThreadBuffer;
+use self::through::Through;
 
 mod buffers;
 mod handshake;
 mod slices;
+mod through;
 
 /// Bytes that are read from below at once.
 const READ_BYTES: usize = 16 << 10;
@@ -29,9 +31,10 @@ const READS_PER_POLL: usize = 16;
 /// A [`Wire`] whose bytes go through a [`Layer`]: what is written becomes what the layer makes of it, and what is read is
 /// what the layer finds in the bytes of the wire below.
 ///
-/// Plain bytes that were written wait as bytes of the layer's until they are [flushed](Wire::poll_flush), with those that
-/// the layer sends by itself; a read passes the latter on as well. They are at most what the layer makes of 64 KiB of
-/// plain bytes, and 16 KiB of replies. A connection that waits for its peer holds no buffer but the layer's own: those in
+/// What the layer makes of plain bytes leaves when they are written, as far as the layer [passes it
+/// on](Layer::write_through) and the wire below takes it at once. The rest waits until it is [flushed](Wire::poll_flush),
+/// with what the layer sends by itself; a read passes the latter on as well. That is at most what the layer makes of 64 KiB
+/// of plain bytes, and 16 KiB of replies. A connection that waits for its peer holds no buffer but the layer's own: those in
 /// use are the thread's.
 ///
 /// The half-close is the end of the layer's protocol, and then that of the wire below. An end below without that of the
@@ -72,6 +75,8 @@ pub struct Layered<W, L> {
     writer: Option<Waker>,
     /// The wire below has taken bytes, and has not been flushed since.
     unflushed: bool,
+    /// The wire below has failed in a write of the layer's, whose plain bytes are taken: the next flush says so.
+    write_error: Option<io::Error>,
     /// The layer has taken no bytes of the last write: the writer waits until the layer receives something.
     write_refused: bool,
     /// Our output was ended by the layer's protocol.
@@ -106,6 +111,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             reader: None,
             writer: None,
             unflushed: false,
+            write_error: None,
             write_refused: false,
             ended: false,
             closed: false,
@@ -139,6 +145,19 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         what(&mut self.layer, &mut self.down)
     }
 
+    /// Lets the layer write to the wire below, for which nothing waits, and append the rest to `down`.
+    fn write_through(&mut self, plain: &[IoSlice<'_>], cx: &mut Context<'_>) -> Result<usize, LayerError> {
+        if self.down.capacity() == 0 {
+            self.down = ThreadBuffer::ToSend.borrow();
+        }
+        let mut below = Through::new(&mut self.below, cx);
+        let written = self.layer.write_through(plain, &mut below, &mut self.down);
+        let outcome = below.into_outcome();
+        self.unflushed |= outcome.was_asked;
+        self.write_error = outcome.error;
+        written
+    }
+
     /// Sends `down` and flushes the wire below; then wakes the other side, if it waits for that.
     fn poll_down(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
         if self.down.is_empty() && !self.unflushed {
@@ -152,9 +171,9 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         let sent = match other {
             Some(other) if !other.will_wake(cx.waker()) => {
                 let both = Waker::from(Arc::new(Both(cx.waker().clone(), other.clone())));
-                self.poll_send(&mut Context::from_waker(&both))
+                self.poll_send(&mut Context::from_waker(&both), side)
             }
-            _ => self.poll_send(cx),
+            _ => self.poll_send(cx, side),
         };
         if sent.is_pending() {
             self.wait(cx, side);
@@ -167,7 +186,13 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         sent
     }
 
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
+        if let Some(error) = &self.write_error {
+            // A reader may have something to read, and heed no error of a write. The writer is told in any case.
+            let copy = io::Error::from(error.kind());
+            let told = if side == Side::Writer { self.write_error.take() } else { None };
+            return Poll::Ready(Err(told.unwrap_or(copy)));
+        }
         while let Some(bytes) = self.down.get(self.sent..).filter(|bytes| !bytes.is_empty()) {
             self.unflushed = true;
             match ready!(self.below.poll_write(cx, bytes))? {
@@ -368,9 +393,16 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
         if plain.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        match self.append(|layer, down| layer.write(plain, down)) {
+        let written = self.write_through(plain, cx);
+        if self.down.is_empty() {
+            self.return_buffer();
+        }
+        match written {
             Ok(0) => {
                 self.return_buffer();
+                if let Some(error) = self.write_error.take() {
+                    return Poll::Ready(Err(error));
+                }
                 if self.input_over {
                     return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
                 }

@@ -1,6 +1,6 @@
 //! A layer that panics, mostly behind its handshake.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write};
 
 use httpfsm::config::ServerConfig;
 use httpfsm_transport::memory::MemoryClient;
@@ -16,6 +16,7 @@ enum Call {
     BelowEnded,
     Read,
     Write,
+    WriteThrough,
     End,
     Held,
     HeldBefore,
@@ -61,6 +62,20 @@ impl Layer for Faulty {
         }
         self.pass(Call::Write);
         self.0.write(plain, down)
+    }
+
+    fn write_through(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        below: &mut dyn Write,
+        down: &mut Vec<u8>,
+    ) -> Result<usize, LayerError> {
+        if self.is_due(Call::WriteThrough) {
+            assert_eq!(below.write(b"sealed").unwrap(), 6);
+            down.extend_from_slice(b"plain");
+            self.pass(Call::WriteThrough);
+        }
+        self.write(plain, down)
     }
 
     fn end(&mut self, down: &mut Vec<u8>) {
@@ -128,8 +143,8 @@ fn told_of(call: Call) -> Vec<String> {
 
 #[test]
 fn a_layer_that_panics_behind_its_handshake_ends_its_connection_alone_and_that_is_told_once() {
-    use Call::{BelowEnded, Drop, End, Held, None, Read, Received, Write};
-    for call in [None, Received, BelowEnded, Read, Write, End, Held, Drop] {
+    use Call::{BelowEnded, Drop, End, Held, None, Read, Received, Write, WriteThrough};
+    for call in [None, Received, BelowEnded, Read, Write, WriteThrough, End, Held, Drop] {
         let told = told_of(call);
         let failed = told.iter().filter(|text| *text == "layer failed: A layer panicked: as it must").count();
         assert_eq!(failed, usize::from(call != None), "{call:?}: {told:?}");
@@ -177,11 +192,13 @@ fn a_layer_that_panics_behind_a_preface_is_told_with_the_peer_that_this_names() 
 }
 
 #[test]
-fn nothing_is_sent_of_what_a_call_that_panics_has_made() {
-    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::Write));
-    let (connection, mut client) = open(&mut toys, b"");
-    assert_eq!(connection.take(), b"");
-    toys.send(&connection, client.seal(GET));
-    assert!(connection.is_ended());
-    assert_eq!(connection.take_text(), "");
+fn nothing_is_sent_of_what_a_call_that_panics_has_made_but_what_has_left() {
+    for (call, left) in [(Call::Write, ""), (Call::WriteThrough, "sealed")] {
+        let mut toys = Toys::with(ServerConfig::default(), faulty(call));
+        let (connection, mut client) = open(&mut toys, b"");
+        assert_eq!(connection.take(), b"");
+        toys.send(&connection, client.seal(GET));
+        assert!(connection.is_ended(), "{call:?}");
+        assert_eq!(connection.take_text(), left, "{call:?}");
+    }
 }

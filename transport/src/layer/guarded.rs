@@ -1,7 +1,7 @@
 //! A listener's layer, which is the application's code: if it panics, its connection ends, and its task goes on.
 
 use std::cell::OnceCell;
-use std::io::IoSlice;
+use std::io::{IoSlice, Write};
 use std::sync::Arc;
 
 use httpfsm::handler::{ConnectionInfo, Failure};
@@ -95,6 +95,15 @@ impl Layer for Guarded {
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
         self.append(down, |layer, down| layer.write(plain, down))
+    }
+
+    fn write_through(
+        &mut self,
+        plain: &[IoSlice<'_>],
+        below: &mut dyn Write,
+        down: &mut Vec<u8>,
+    ) -> Result<usize, LayerError> {
+        self.append(down, |layer, down| layer.write_through(plain, below, down))
     }
 
     fn end(&mut self, down: &mut Vec<u8>) {

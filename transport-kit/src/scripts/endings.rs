@@ -144,6 +144,7 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .send(get("/download?bytes=2000&gate=1000"))
             .until("\r\n\r\n")
             .until("\r\n3e8\r\n".trim_start())
+            .until("\r\n")
             .reset()
             .recorded("dropped"),
         Script::new("a reset beside an upload and its response")

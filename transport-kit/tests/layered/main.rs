@@ -14,7 +14,6 @@
 //! | a writer that was refused is not woken | `a_write_before_the_handshake_waits_for_it` |
 //! | a write is refused for ever | `a_write_before_the_handshake_fails_when_there_will_be_none` |
 //! | a buffer is kept when all is sent, or does not shrink | `a_flush_is_ready_when_the_wire_below_has_all`, `at_most_64_kib_are_taken_at_once_and_nothing_piles_up` |
-//! | the wire is written to when it has taken a part | `what_the_wire_does_not_take_at_once_comes_behind_what_it_has_taken` |
 //! | the error of such a write is forgotten, or a read takes it away | `a_wire_that_fails_in_a_write_of_the_layers_shows_at_the_flush_also_behind_a_read` |
 #![allow(clippy::unwrap_used)]
 

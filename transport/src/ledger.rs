@@ -379,6 +379,12 @@ impl Charge {
         Ok(())
     }
 
+    /// It has not become so much longer.
+    pub(crate) fn unspool(&mut self, bytes: u64) {
+        self.bytes -= bytes;
+        self.ledger.give_back(self.row, bytes);
+    }
+
     /// Passes the bytes on to whoever accounts for them from here on.
     fn into_bytes(mut self) -> u64 {
         std::mem::take(&mut self.bytes)

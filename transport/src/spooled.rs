@@ -1,7 +1,7 @@
 //! The file of a body: of a request's that is kept whole, or of a response's whose function is ahead of its reader.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use crate::panics;
 pub(crate) struct Spooled {
     /// `None` when it is being dropped.
     file: Option<File>,
+    /// How much was appended. Behind that there may be a part of what could not be.
+    length: u64,
     /// Of its bytes, until it is closed.
     charge: Option<Charge>,
     spawner: Arc<dyn Spawner>,
@@ -33,16 +35,24 @@ impl Spooled {
     }
 
     fn new(file: File, charge: Charge, spawner: Arc<dyn Spawner>) -> Self {
-        Self { file: Some(file), charge: Some(charge), spawner }
+        Self { file: Some(file), length: 0, charge: Some(charge), spawner }
     }
 
-    /// Appends to it. Above `max_spooled_bytes`, or its half for responses, the error is
+    /// Appends all of it, or nothing. Above `max_spooled_bytes`, or its half for responses, the error is
     /// [`NoRoom`](httpfsm::handler::NoRoom).
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let more = bytes.len() as u64;
         if let Some(charge) = &mut self.charge {
-            charge.spool(bytes.len() as u64).map_err(io::Error::other)?;
+            charge.spool(more).map_err(io::Error::other)?;
         }
-        self.file()?.write_all(bytes)
+        let at = self.length;
+        let written = self.file()?.write_all_at(bytes, at);
+        match (&written, &mut self.charge) {
+            (Ok(()), _) => self.length += more,
+            (Err(_), Some(charge)) => charge.unspool(more),
+            (Err(_), None) => {}
+        }
+        written
     }
 
     /// Has it read from its beginning.
@@ -102,6 +112,7 @@ impl Drop for Spooled {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use std::io::Write;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
@@ -145,6 +156,22 @@ pub(crate) mod tests {
         drop(first);
         manual.run();
         assert_eq!(ledger.memory().spooled, 0);
+    }
+
+    #[test]
+    fn what_could_not_be_appended_leaves_nothing_behind() {
+        let (manual, ledger) = (Arc::<ManualSpawner>::default() as Arc<dyn Spawner>, ledger(100));
+        let mut spooled =
+            Spooled::create(&ledger, Arc::clone(&manual)).unwrap_or_else(|error| panic!("{error}"));
+        assert!(spooled.append(b"123").is_ok());
+        // As of a write that fails half-way.
+        assert!(spooled.file().is_ok_and(|file| file.write_all(b"12345678").is_ok()));
+        assert!(spooled.append(b"456").is_ok());
+        assert_eq!(spooled.read_at(0, 6).ok().as_deref(), Some(&b"123456"[..]));
+        let read_only = File::open("/dev/null").unwrap_or_else(|error| panic!("{error}"));
+        let mut refusing = Spooled::new(read_only, ledger.file(), manual);
+        assert!(refusing.append(b"12345").is_err());
+        assert_eq!(ledger.memory().spooled, 6);
     }
 
     #[test]

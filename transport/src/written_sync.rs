@@ -50,9 +50,9 @@ const READ: usize = 256 << 10;
 /// `max_spooled_bytes`, within 64 KiB and 8 MiB, or where it finds no room, another thread
 /// [takes the place](Spawner::give_place_up) of the function, which then waits; not where the function writes from another
 /// thread than its own. Where no thread can, the function goes on into the file, and of the functions that wait that one is
-/// cut off whose reader has taken nothing for longest, if for a second, so that there is a place the next time. Files of
-/// responses take half of `max_spooled_bytes` at most: where that is full, the response with the longest file is cut off,
-/// and its file is gone at once.
+/// cut off whose reader has taken nothing for longest, if for two seconds, so that there is a place the next time. Files of
+/// responses take half of `max_spooled_bytes` at most: where that is full, the response is cut off whose reader is furthest
+/// behind in its file. Where that is its own, its writes fail.
 ///
 /// A function whose peer has left runs on until it writes next, and its request no longer counts towards
 /// `maximum_simultaneous_requests` as one of [`sync`](crate::sync) does: what takes long before the first byte is done in

@@ -459,7 +459,7 @@ fn a_function_whose_reader_stands_still_gives_its_place_to_one_that_finds_none()
     client.send(GET_1_0);
     until(&mut server, "it finds no place", |server| server.held().memory.spooled > 700 << 10);
     assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
-    server.advance(Duration::from_secs(1));
+    server.advance(Duration::from_secs(2));
     drop(go);
     let mut said = None;
     until(&mut server, "it fails", |_| {

@@ -122,7 +122,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
 /// Whether a body could not be kept for want of something that may soon be there: a thread, room on the disk, or a
 /// descriptor. Then the response is a 503.
-fn is_soon_over(error: &io::Error) -> bool {
+pub(crate) fn is_soon_over(error: &io::Error) -> bool {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     is_full || is_shortage(error) || error.get_ref().is_some_and(|error| error.is::<NoThread>())
 }

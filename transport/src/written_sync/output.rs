@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::{BodyFailure, MemoryHandle};
+use httpfsm::handler::{BodyFailure, MemoryHandle, NoRoom};
 
 use super::slow_readers::SlowReaders;
 use super::window::{Place, Window};
 use crate::clock::Clock;
+use crate::driver::gather::is_soon_over;
 use crate::job::Spawner;
 use crate::ledger::Ledger;
 use crate::permits::Permits;
@@ -89,13 +90,22 @@ impl Output {
                     self.slow_readers.cut_stillest(self.ledger.now());
                 }
             }
+            self.watch(window);
             let Err(error) = self.spool(window, &piece) else { return Ok(()) };
             window.check()?;
             // The disk is full, say. What is in the file is read before the function goes on.
-            if !self.waits(window, true)? && !self.slow_readers.cut_longest(window) {
-                window.cut(BodyFailure::source(error.to_string()));
-                return Err(error);
+            if self.waits(window, true)? {
+                continue;
             }
+            let made_room = match self.runs_in_place {
+                true => Err(error),
+                false => self.slow_readers.write_with_room(
+                    window,
+                    || self.spool(window, &piece),
+                    is_for_want_of_room,
+                ),
+            };
+            return made_room.inspect_err(|error| window.cut(BodyFailure::source(error.to_string())));
         }
         Ok(())
     }
@@ -116,7 +126,7 @@ impl Output {
         let waits = may_wait || permit.is_some();
         if waits {
             self.watch(window);
-            window.wait()?;
+            window.wait(permit.is_some() || self.has_given_place_up)?;
             self.long = self.ledger.file_share();
         }
         Ok(waits)
@@ -129,8 +139,7 @@ impl Output {
         }
     }
 
-    fn spool(&mut self, window: &Arc<Window>, piece: &Bytes) -> io::Result<()> {
-        self.watch(window);
+    fn spool(&self, window: &Window, piece: &Bytes) -> io::Result<()> {
         window.spool(piece.len(), |file| {
             let file = match file {
                 Some(file) => file,
@@ -139,6 +148,11 @@ impl Output {
             file.append(piece)
         })
     }
+}
+
+/// Whether there would be room if another response had none.
+fn is_for_want_of_room(error: &io::Error) -> bool {
+    is_soon_over(error) || error.get_ref().is_some_and(|error| error.is::<NoRoom>())
 }
 
 /// Its first bytes, in memory of their own where they are not all: the rest may go to the disk long before these are read.

@@ -1,83 +1,123 @@
 //! The readers that functions are ahead of: where there is no place and no room for one more, one of them makes some.
 
+use std::io;
 use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use httpfsm::handler::BodyFailure;
 
-use super::window::Window;
+use super::window::{Lag, Window};
 use crate::lock::lock;
 
-/// Milliseconds that a reader takes nothing before its response may be cut for another one.
-const STILL: u64 = 1000;
+/// Milliseconds that a reader takes nothing before its response may be cut for another one. A system's own buffer may hold
+/// as much as a slow reader takes in that time.
+const STILL: u64 = 2000;
+
+/// How long the room of a response that is cut is waited for, before another one is cut: its file may be in use.
+const COMES: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Those of a server.
 #[derive(Default)]
-pub(crate) struct SlowReaders(Mutex<Vec<SlowReader>>);
+pub(crate) struct SlowReaders {
+    readers: Mutex<Vec<SlowReader>>,
+    /// Held by the one function for which room is made.
+    makes_room: Mutex<()>,
+}
 
 struct SlowReader {
     window: Weak<Window>,
     /// How often it had taken something when it was last looked at, and since when it has taken nothing more; `None` where
-    /// its function did not wait then.
+    /// its function did not hold a place then, or the server was to read for it.
     seen: Option<(u64, u64)>,
 }
 
 impl SlowReaders {
     /// The function of this window begins to wait, or to write into a file.
     pub(super) fn add(&self, window: &Arc<Window>) {
-        let mut readers = lock(&self.0);
+        let mut readers = lock(&self.readers);
         if readers.len() == readers.capacity() {
             readers.retain(|reader| reader.window.strong_count() > 0);
+            // Not at each of many.
+            let more = readers.len().max(16);
+            readers.reserve(more);
         }
         readers.push(SlowReader { window: Arc::downgrade(window), seen: None });
     }
 
-    /// Has a function that waits give its place to another one: that whose reader has taken nothing for longest, and for a
-    /// second. Its response is cut.
+    /// Has a function that waits give its place to another one: that whose reader has taken nothing for longest, and for two
+    /// seconds. Its response is cut.
     pub(super) fn cut_stillest(&self, now: u64) {
-        let mut stillest = None;
-        let windows = self.look(|reader, window, at| {
-            reader.seen = window.waits_for().map(|taken| match reader.seen {
-                Some((seen, since)) if seen == taken => (taken, since),
-                _ => (taken, now),
+        let mut stillest: Option<(u64, Lag, usize)> = None;
+        let windows = self.look(|reader, lag, at| {
+            let lag = lag.filter(|lag| lag.holds_place && !lag.is_being_read);
+            reader.seen = lag.map(|lag| match reader.seen {
+                Some((taken, since)) if taken == lag.taken => (taken, since),
+                _ => (lag.taken, now),
             });
-            let since = reader.seen.map_or(now, |(_, since)| since);
-            if now >= since + STILL && stillest.is_none_or(|(least, _)| since < least) {
-                stillest = Some((since, at));
+            if let (Some(lag), Some((_, since))) = (lag, reader.seen) {
+                if now >= since + STILL && stillest.is_none_or(|(least, ..)| since < least) {
+                    stillest = Some((since, lag, at));
+                }
             }
         });
-        if let Some(window) = stillest.and_then(|(_, at)| windows.get(at)) {
-            window.cut(BodyFailure::source(
-                "Its reader stood still, and no more functions may wait: another one needed its place.",
-            ));
+        let Some((_, lag, at)) = stillest else { return };
+        let text = "Its reader stood still, and no more functions may wait: another one needed its place.";
+        if let Some(window) = windows.get(at) {
+            window.cut_if_still(lag, BodyFailure::source(text));
         }
     }
 
-    /// Makes room on the disk for a function: the response whose file is longest is cut, unless it is its own. `false`: it
-    /// is.
-    pub(super) fn cut_longest(&self, own: &Arc<Window>) -> bool {
-        let (mut longest, mut longest_at) = (own.file_length(), None);
-        let windows = self.look(|_, window, at| {
-            let length = window.file_length();
-            if length > longest {
-                (longest, longest_at) = (length, Some(at));
+    /// Writes into the file of a function that has found no room there: once more, and then after the response has been cut
+    /// whose reader is furthest behind, unless it is its own. One at a time.
+    pub(super) fn write_with_room(
+        &self,
+        own: &Arc<Window>,
+        mut write: impl FnMut() -> io::Result<()>,
+        is_for_want_of_room: impl Fn(&io::Error) -> bool,
+    ) -> io::Result<()> {
+        let _makes_room = lock(&self.makes_room);
+        loop {
+            let error = match write() {
+                Err(error) if is_for_want_of_room(&error) => error,
+                written => return written,
+            };
+            let Some(is_cut) = self.cut_longest(own) else { return Err(error) };
+            // What reads or writes the file that goes is soon through with it.
+            let (began, comes) = (Instant::now(), if is_cut { COMES } else { LOOK });
+            while began.elapsed() < comes {
+                thread::sleep(LOOK);
+                match write() {
+                    Err(error) if is_for_want_of_room(&error) => {}
+                    written => return written,
+                }
+            }
+        }
+    }
+
+    /// Cuts the response whose reader is furthest behind in its file. `None`: that is its own. `false`: the reader has just
+    /// taken something.
+    fn cut_longest(&self, own: &Arc<Window>) -> Option<bool> {
+        let mut most = own.lag().map_or(0, |lag| lag.in_file);
+        let mut longest = None;
+        let windows = self.look(|_, lag, at| {
+            if let Some(lag) = lag.filter(|lag| lag.in_file > most) {
+                (most, longest) = (lag.in_file, Some((lag, at)));
             }
         });
-        let window = longest_at.and_then(|at| windows.get(at));
-        window.is_some_and(|window| {
-            window.cut(BodyFailure::source(
-                "Its reader is slow, and responses fill their half of `max_spooled_bytes`, this one the most of it.",
-            ));
-            true
-        })
+        let (lag, at) = longest?;
+        let text = "Its reader is slow, and there is no room for more files of responses, of which its own is the longest.";
+        Some(windows.get(at)?.cut_if_still(lag, BodyFailure::source(text)))
     }
 
     /// Looks at each. What comes back holds the windows outside of the lock: to drop the last of one closes its file.
-    fn look(&self, mut look: impl FnMut(&mut SlowReader, &Window, usize)) -> Vec<Arc<Window>> {
+    fn look(&self, mut look: impl FnMut(&mut SlowReader, Option<Lag>, usize)) -> Vec<Arc<Window>> {
         let mut windows = Vec::new();
-        let mut readers = lock(&self.0);
+        let mut readers = lock(&self.readers);
         for reader in &mut *readers {
             let Some(window) = reader.window.upgrade() else { continue };
-            look(reader, &window, windows.len());
+            look(reader, window.lag(), windows.len());
             windows.push(window);
         }
         drop(readers);

@@ -40,6 +40,8 @@ struct WindowState {
     taken: u64,
     /// The function waits until something was taken.
     is_waited_for: bool,
+    /// It holds a place meanwhile, of which there are few.
+    holds_place: bool,
     /// Nothing more is written, and the source finds its end at once.
     is_cut: bool,
     /// The source is gone.
@@ -60,6 +62,8 @@ struct Overflow {
     read: u64,
     /// The function is writing into it.
     is_written: bool,
+    /// The source waits for bytes of it.
+    is_being_read: bool,
 }
 
 /// What the source does next.
@@ -82,6 +86,19 @@ pub(super) enum Next {
         makes_room: bool,
     },
     End(WriteEnd),
+}
+
+/// How far a reader is behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Lag {
+    /// How often the source has taken something.
+    pub(super) taken: u64,
+    /// Bytes in the file that it has not taken.
+    pub(super) in_file: u64,
+    /// The function waits for it, and holds a place meanwhile.
+    pub(super) holds_place: bool,
+    /// The source waits for the file.
+    pub(super) is_being_read: bool,
 }
 
 /// Where the next piece may go.
@@ -116,8 +133,9 @@ impl Window {
 
     /// Waits until the source has taken all but half of what may be in memory, and one piece at least; where there is a
     /// file, all of it.
-    pub(super) fn wait(&self) -> io::Result<()> {
+    pub(super) fn wait(&self, holds_place: bool) -> io::Result<()> {
         let mut state = lock(&self.state);
+        state.holds_place = holds_place;
         let pieces = state.pieces.len();
         let has_taken =
             |state: &WindowState| state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room();
@@ -165,29 +183,38 @@ impl Window {
         written.and(is_closed)
     }
 
-    /// The body is cut: what was not read goes at once, to leave its room to others, and the function's writes fail.
+    /// The body is cut: what was not read goes, to leave its room to others, and the function's writes fail.
     pub(super) fn cut(&self, failure: BodyFailure) {
+        self.cut_as(failure, |state| !state.is_over());
+    }
+
+    /// The same, where its reader is behind and has taken nothing since it was [looked](Self::lag) at.
+    pub(super) fn cut_if_still(&self, seen: Lag, failure: BodyFailure) -> bool {
+        self.cut_as(failure, |state| state.lag().is_some_and(|lag| lag.taken == seen.taken))
+    }
+
+    fn cut_as(&self, failure: BodyFailure, is_so: impl FnOnce(&WindowState) -> bool) -> bool {
+        let mut unused = Some(failure);
         let mut state = lock(&self.state);
+        if !is_so(&state) {
+            return false;
+        }
+        let failure = unused.take().map(Err);
         state.is_cut = true;
         self.is_gone.store(true, Ordering::Release);
         let unread = (mem::take(&mut state.pieces), state.overflow.take());
         (state.held, state.is_waited_for) = (0, false);
-        let before = state.end.replace(Err(failure));
+        let before = mem::replace(&mut state.end, failure);
         wake(state);
         self.taken.notify_all();
         drop(unread);
         panics::discard(before);
+        true
     }
 
-    /// How often the source has taken something, where the function waits for it.
-    pub(super) fn waits_for(&self) -> Option<u64> {
-        let state = lock(&self.state);
-        (state.is_waited_for && !state.is_over()).then_some(state.taken)
-    }
-
-    /// How long its file is.
-    pub(super) fn file_length(&self) -> u64 {
-        lock(&self.state).overflow.as_ref().map_or(0, |overflow| overflow.written)
+    /// How far its reader is behind, where it is.
+    pub(super) fn lag(&self) -> Option<Lag> {
+        lock(&self.state).lag()
     }
 
     /// The function has ended, if it has not before.
@@ -220,6 +247,7 @@ impl Window {
         state.taken += 1;
         if let Some(overflow) = &mut state.overflow {
             overflow.read += bytes;
+            overflow.is_being_read = false;
         }
     }
 
@@ -245,6 +273,20 @@ fn wake(mut state: std::sync::MutexGuard<'_, WindowState>) {
 }
 
 impl WindowState {
+    fn lag(&self) -> Option<Lag> {
+        let (in_file, is_being_read) = self
+            .overflow
+            .as_ref()
+            .map_or((0, false), |overflow| (overflow.written - overflow.read, overflow.is_being_read));
+        let is_behind = self.is_waited_for || self.overflow.is_some();
+        (is_behind && !self.is_over()).then_some(Lag {
+            taken: self.taken,
+            in_file,
+            holds_place: self.is_waited_for && self.holds_place,
+            is_being_read,
+        })
+    }
+
     fn is_over(&self) -> bool {
         self.is_closed || self.is_cut
     }
@@ -280,10 +322,11 @@ impl WindowState {
             self.is_waited_for &= !makes_room;
             return Ok(Next::Piece { bytes, makes_room });
         }
-        if let Some(overflow) = &self.overflow {
+        if let Some(overflow) = &mut self.overflow {
             let (file, at) = (Arc::clone(&overflow.file), overflow.read);
             let length = overflow.written - at;
             if length > 0 {
+                overflow.is_being_read = true;
                 return Ok(Next::InFile { file, at, length });
             }
             if !overflow.is_written {

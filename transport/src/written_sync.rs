@@ -269,7 +269,12 @@ impl Running {
         let room = usize::try_from(self.memory.room()).unwrap_or(READ);
         let most = if may_block() { READ } else { room.max(GRANTED as usize) };
         let reserved = self.memory.reserve_now(length.min(most));
-        let read = move || read_at(&file, at, reserved);
+        let window = Arc::clone(&self.window);
+        let read = move || {
+            let read = read_at(&file, at, reserved);
+            window.is_read();
+            read
+        };
         Job::spawn(&*self.files, read).unwrap_or_else(|none| Job::done(Err(none.into())))
     }
 }

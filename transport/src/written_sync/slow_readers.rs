@@ -14,8 +14,8 @@ use crate::lock::lock;
 /// as much as a slow reader takes in that time.
 const STILL: u64 = 2000;
 
-/// How long the room of a response that is cut is waited for, before another one is cut: its file may be in use.
-const COMES: Duration = Duration::from_secs(1);
+/// How long room is waited for that others have given back, before another response is cut: files are closed elsewhere.
+const COMES: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Those of a server.
@@ -84,7 +84,6 @@ impl SlowReaders {
                 written => return written,
             };
             let Some(is_cut) = self.cut_longest(own) else { return Err(error) };
-            // What reads or writes the file that goes is soon through with it.
             let (began, comes) = (Instant::now(), if is_cut { COMES } else { LOOK });
             while began.elapsed() < comes {
                 thread::sleep(LOOK);

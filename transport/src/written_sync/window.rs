@@ -62,7 +62,7 @@ struct Overflow {
     read: u64,
     /// The function is writing into it.
     is_written: bool,
-    /// The source waits for bytes of it.
+    /// The source waits for bytes of it that are not there yet.
     is_being_read: bool,
 }
 
@@ -202,12 +202,14 @@ impl Window {
         let failure = unused.take().map(Err);
         state.is_cut = true;
         self.is_gone.store(true, Ordering::Release);
-        let unread = (mem::take(&mut state.pieces), state.overflow.take());
+        let (pieces, overflow) = (mem::take(&mut state.pieces), state.overflow.take());
         (state.held, state.is_waited_for) = (0, false);
         let before = mem::replace(&mut state.end, failure);
         wake(state);
         self.taken.notify_all();
-        drop(unread);
+        // A read of it may be queued behind whoever cuts.
+        let file = overflow.and_then(|overflow| lock(&overflow.file).take());
+        drop((pieces, file));
         panics::discard(before);
         true
     }
@@ -241,13 +243,19 @@ impl Window {
         next
     }
 
+    /// What was to be read of the file is there, or is not to be had, whenever the source takes it.
+    pub(super) fn is_read(&self) {
+        if let Some(overflow) = &mut lock(&self.state).overflow {
+            overflow.is_being_read = false;
+        }
+    }
+
     /// So many bytes of the file were read.
     pub(super) fn was_read(&self, bytes: u64) {
         let mut state = lock(&self.state);
         state.taken += 1;
         if let Some(overflow) = &mut state.overflow {
             overflow.read += bytes;
-            overflow.is_being_read = false;
         }
     }
 

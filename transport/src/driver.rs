@@ -43,7 +43,7 @@ use before_channel::BeforeChannel;
 mod before_channel;
 mod drain;
 mod flush;
-pub(crate) mod gather;
+mod gather;
 mod handler;
 mod lost;
 mod outputs;

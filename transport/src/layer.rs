@@ -144,6 +144,7 @@ pub trait Layer: Send + 'static {
     /// where the connection is lost. So the layer writes, heeds how much was taken (which `write_all` does not say), and
     /// appends what was not to `down`, in order: when it has appended something, it writes nothing more to `below`. What
     /// becomes of that, and of a lost connection, is no matter of the layer's: it says how many plain bytes it has taken.
+    /// 0 is what it is for `write`, none before more was received, and not that `below` takes nothing now.
     ///
     /// ```
     /// use std::io::{self, IoSlice, Write};

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::job::Spawner;
+use crate::accept::is_shortage;
+use crate::job::{NoThread, Spawner};
 use crate::ledger::{Charge, Ledger};
 use crate::may_block::may_block;
 use crate::panics;
@@ -97,6 +98,13 @@ fn make(folder: Option<&Path>) -> io::Result<File> {
     folder.map_or_else(tempfile::tempfile, tempfile::tempfile_in)
 }
 
+/// Whether a body could not be kept for want of something that may soon be there: a thread, room on the disk, or a
+/// descriptor. A request gets a 503 then.
+pub(crate) fn is_soon_over(error: &io::Error) -> bool {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    is_full || is_shortage(error) || error.get_ref().is_some_and(|error| error.is::<NoThread>())
+}
+
 impl Drop for Spooled {
     fn drop(&mut self) {
         let file = (self.file.take(), self.charge.take());
@@ -172,6 +180,16 @@ pub(crate) mod tests {
         let mut refusing = Spooled::new(read_only, ledger.file(), manual);
         assert!(refusing.append(b"12345").is_err());
         assert_eq!(ledger.memory().spooled, 6);
+    }
+
+    #[test]
+    fn a_full_disk_and_a_lack_of_descriptors_are_as_soon_over_as_one_of_threads_and_a_missing_folder_is_not()
+    {
+        // ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOENT and EIO.
+        let codes = [28, 122, 24, 23, 12, 2, 5];
+        let verdicts = codes.map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));
+        assert_eq!(verdicts, [true, true, true, true, true, false, false]);
+        assert!(is_soon_over(&NoThread.into()) && !is_soon_over(&io::Error::other("NoThread")));
     }
 
     #[test]

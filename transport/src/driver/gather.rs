@@ -11,12 +11,11 @@ use httpfsm::channel::Input;
 use httpfsm::handler::{Failure, GatherUntil, Handler, NoRoom};
 
 use super::{Driver, WakeUp};
-use crate::accept::is_shortage;
 use crate::exchange::{Exchange, Stage};
-use crate::job::NoThread;
 use crate::panics;
 use crate::permits::{Permit, Permits};
 use crate::spool::{Gathered, Spool};
+use crate::spooled::is_soon_over;
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -117,30 +116,5 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         } else {
             self.abort(Failure::Spool, &text, &wake_up.now);
         }
-    }
-}
-
-/// Whether a body could not be kept for want of something that may soon be there: a thread, room on the disk, or a
-/// descriptor. Then the response is a 503.
-pub(crate) fn is_soon_over(error: &io::Error) -> bool {
-    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-    is_full || is_shortage(error) || error.get_ref().is_some_and(|error| error.is::<NoThread>())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-
-    use super::is_soon_over;
-    use crate::job::NoThread;
-
-    #[test]
-    fn a_full_disk_and_a_lack_of_descriptors_are_as_soon_over_as_one_of_threads_and_a_missing_folder_is_not()
-    {
-        // ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOENT and EIO.
-        let codes = [28, 122, 24, 23, 12, 2, 5];
-        let verdicts = codes.map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));
-        assert_eq!(verdicts, [true, true, true, true, true, false, false]);
-        assert!(is_soon_over(&NoThread.into()) && !is_soon_over(&io::Error::other("NoThread")));
     }
 }

@@ -10,12 +10,11 @@ use httpfsm::handler::{BodyFailure, MemoryHandle, NoRoom};
 use super::slow_readers::SlowReaders;
 use super::window::{Place, Window};
 use crate::clock::Clock;
-use crate::driver::gather::is_soon_over;
 use crate::job::Spawner;
 use crate::ledger::Ledger;
 use crate::permits::Permits;
 use crate::serving;
-use crate::spooled::Spooled;
+use crate::spooled::{Spooled, is_soon_over};
 
 /// See the module's documentation.
 pub(super) struct Output {

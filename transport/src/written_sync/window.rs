@@ -194,17 +194,15 @@ impl Window {
     }
 
     fn cut_as(&self, failure: BodyFailure, is_so: impl FnOnce(&WindowState) -> bool) -> bool {
-        let mut unused = Some(failure);
         let mut state = lock(&self.state);
         if !is_so(&state) {
             return false;
         }
-        let failure = unused.take().map(Err);
         state.is_cut = true;
         self.is_gone.store(true, Ordering::Release);
         let (pieces, overflow) = (mem::take(&mut state.pieces), state.overflow.take());
         (state.held, state.is_waited_for) = (0, false);
-        let before = mem::replace(&mut state.end, failure);
+        let before = state.end.replace(Err(failure));
         wake(state);
         self.taken.notify_all();
         // A read of it may be queued behind whoever cuts.

@@ -26,8 +26,11 @@ use crate::spooled::Spooled;
 /// Bytes written to or read from the file at once, at most.
 const PIECE: usize = 256 << 10;
 
-/// Fewer bytes are not worth a file, however little room there is.
-const SPARED: u64 = 16 << 10;
+/// Where memory is scarce, a body goes to the disk of which fewer bytes have come in [`STILL`].
+const MOVES: u64 = 8 << 10;
+
+/// Milliseconds.
+const STILL: u64 = 100;
 
 /// A body that is being gathered.
 pub(crate) struct Spool {
@@ -44,6 +47,8 @@ pub(crate) struct Spool {
     end: Option<Option<Fields>>,
     /// Of those that a long body may be read under as it comes.
     permits: Option<Arc<Permits>>,
+    /// Memory is scarce: when to look whether the body moves, on the server's clock, and what had come before.
+    look: Option<(u64, u64)>,
 }
 
 enum Storage {
@@ -78,6 +83,7 @@ impl Spool {
             ledger: Arc::clone(ledger),
             end: None,
             permits: None,
+            look: None,
         }
     }
 
@@ -129,15 +135,17 @@ impl Spool {
         matches!(self.file, Storage::Writing(_))
     }
 
-    /// There is no room for `demand` bytes, or others are to have it. What is in memory goes to the file at once, if the
-    /// body may go there. `false` if there is nothing that could go, and nothing is on its way: then it waits for room.
+    /// There is no room for `demand` bytes. What is in memory goes to the file, if the body may go there, unless that is
+    /// little and more of it may come. `false` if there is nothing that could go, and nothing is on its way: then it waits
+    /// for room.
     pub(crate) fn decline(&mut self, demand: u64, spawner: &Arc<dyn Spawner>) -> bool {
         let waits = if self.stays_in_memory() { self.credit <= demand } else { self.charge.is_empty() };
         if waits {
             return false;
         }
         self.credit = self.credit.saturating_sub(demand);
-        if !self.memory.is_empty() && !self.stays_in_memory() {
+        let is_little = self.credit > 0 && self.memory.len() < GRANTED as usize;
+        if !self.memory.is_empty() && !is_little && !self.stays_in_memory() {
             self.write(spawner);
         }
         true
@@ -146,6 +154,27 @@ impl Spool {
     /// Whether it leaves memory to those who cannot do with the disk: pieces of responses, and bodies that are streamed.
     pub(crate) fn spares_memory(&self) -> bool {
         !self.stays_in_memory() && self.ledger.is_half_full()
+    }
+
+    /// When it is to be polled although nothing has come, on the server's clock.
+    pub(crate) fn looks_at(&self) -> Option<u64> {
+        self.look.map(|(at, _)| at)
+    }
+
+    /// Whether memory is scarce, and the body stands still with more than may always be held. One that moves is over soon,
+    /// and would wait behind those that stand still if it went to the disk as they do.
+    fn is_still(&mut self) -> bool {
+        let look = self.look.take();
+        if self.end.is_some() || self.memory.len() < GRANTED as usize || !self.spares_memory() {
+            return false;
+        }
+        let now = self.ledger.now();
+        self.look = match look {
+            Some((at, _)) if now < at => look,
+            Some((_, came)) if self.received - came < MOVES => return true,
+            _ => Some((now.saturating_add(STILL), self.received)),
+        };
+        false
     }
 
     /// Whether the body may not go to the disk.
@@ -172,8 +201,7 @@ impl Spool {
             }
         }
         // Who comes later finds room, whoever stands still with a part of a body.
-        let spares = held >= SPARED && self.end.is_none() && self.spares_memory();
-        if held > bound || spares || (self.end.is_some() && !in_memory && held > 0) {
+        if held > bound || self.is_still() || (self.end.is_some() && !in_memory && held > 0) {
             self.write(spawner);
             return self.poll(spawner, cx);
         }
@@ -397,6 +425,21 @@ mod tests {
         let _ = spool.promise(room, bytes as u64, bytes as u64);
         spool.data(&vec![b'x'; bytes]);
         spool
+    }
+
+    #[test]
+    fn what_is_declined_goes_to_the_file_unless_it_is_little_and_more_may_come() {
+        let manual = Arc::<ManualSpawner>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
+        let enough = GRANTED as usize;
+        for (bytes, credit, goes) in [(1, 9, false), (enough - 1, 9, false), (enough, 9, true), (1, 0, true)]
+        {
+            let mut spool = with_bytes(1 << 20, bytes);
+            spool.credit = credit + 7;
+            assert!(spool.decline(7, &spawner), "it waits for no room");
+            assert_eq!((spool.is_writing(), spool.credit), (goes, credit), "{bytes} {credit}");
+            manual.run();
+        }
     }
 
     fn source(

@@ -81,7 +81,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let is_little = length.is_some_and(|length| length <= GRANTED.into());
         let room = match &exchange.gathering {
             _ if is_little => Some(shared.ledger.grant(wanted)),
-            Some(spool) if spool.spares_memory() => None,
+            Some(spool) if spool.spares_memory() => {
+                shared.ledger.take(Row::Promised, wanted.min(GRANTED.into()))
+            }
             _ => shared.ledger.take(Row::Promised, wanted),
         };
         if let Some(room) = room {

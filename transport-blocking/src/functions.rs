@@ -6,6 +6,7 @@ use httpfsm_transport::{Call, NoThread, Spawner, may_block};
 
 use crate::here;
 use crate::pool::{Pool, Work};
+use crate::work_queue::Kind;
 
 /// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a
 /// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it. If that
@@ -58,12 +59,12 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        begin(Work::Function(work, false));
+        begin(Work::Function(work, Kind::Function));
         Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        begin(Work::Call(call, false));
+        begin(Work::Call(call, Kind::Function));
         Ok(())
     }
 
@@ -85,18 +86,18 @@ fn begin(work: Work) {
     }
 }
 
-/// The workers of a server, for its work with files, which does not wait behind all functions, and for what handlers give to
-/// the server's spawner. What may block already does its own: if it waited for another, all could wait for work that is
-/// queued behind them.
+/// The workers of a server, for its work with files, which is short and does not wait behind all functions, and for what
+/// handlers give to the server's spawner. What may block already does its own: if it waited for another, all could wait for
+/// work that is queued behind them.
 pub(crate) struct Files(pub(crate) Arc<Pool>);
 
 impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        self.begin(Work::Function(work, true))
+        self.begin(Work::Function(work, Kind::File))
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        self.begin(Work::Call(call, true))
+        self.begin(Work::Call(call, Kind::File))
     }
 
     fn is_scarce(&self) -> bool {

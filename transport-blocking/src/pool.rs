@@ -23,14 +23,14 @@ use crate::others::OtherTasks;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
 use crate::task::Task;
 use crate::tunnels::Tunnels;
-use crate::work_queue::{IsFile, Taken, Wakes, WorkQueue};
+use crate::work_queue::{Kind, Taken, Wakes, WorkQueue};
 
 /// Work that blocks.
 pub(crate) enum Work {
     /// Of a function that is a handler, or of a job.
-    Call(Call, IsFile),
+    Call(Call, Kind),
     /// Any other.
-    Function(Box<dyn FnOnce() + Send>, IsFile),
+    Function(Box<dyn FnOnce() + Send>, Kind),
 }
 
 impl Work {
@@ -43,9 +43,9 @@ impl Work {
     }
 
     #[inline]
-    fn is_file(&self) -> IsFile {
-        let (Self::Call(_, is_file) | Self::Function(_, is_file)) = self;
-        *is_file
+    fn kind(&self) -> Kind {
+        let (Self::Call(_, kind) | Self::Function(_, kind)) = self;
+        *kind
     }
 }
 
@@ -211,7 +211,7 @@ impl Pool {
     /// The pool is closed, and the function is dropped.
     #[cold]
     pub(crate) fn share_function(&self, function: Work) -> Result<(), NoThread> {
-        let pushed = self.queue.push_function(function.is_file(), function);
+        let pushed = self.queue.push_function(function.kind(), function);
         let pushed = pushed.map(|wakes| self.wake_if(wakes));
         // The drop is the application's code, which may come back here.
         pushed.map_err(|function| {
@@ -341,7 +341,7 @@ impl Pool {
 
     /// Runs a function that a task of this worker has called, unless others wait for their turn.
     fn run_own(&self, own: &OwnWork, function: Work) -> Ends {
-        let (function, wakes) = self.queue.begin_function(function.is_file(), function, own.next.take());
+        let (function, wakes) = self.queue.begin_function(function.kind(), function, own.next.take());
         self.wake_if(wakes);
         function.is_some_and(|function| self.run(own, function))
     }

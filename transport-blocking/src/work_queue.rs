@@ -4,7 +4,8 @@
 //! something else first while there is work. Hence no worker sleeps while there is work, unless a wake-up is under way.
 //!
 //! Work with files belongs to requests that are under way, and a long body comes back for each of its pieces. So it does not
-//! wait behind all functions that have not begun: both have a queue, and are taken in turn.
+//! wait behind all functions that have not begun: both have a queue, and several pieces of it, which are short, are taken
+//! for each function.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -14,6 +15,9 @@ use crate::sleepers::Sleepers;
 
 /// Tasks that are taken while a function may run, before it has its turn.
 const TASKS: u32 = 8;
+
+/// Work with files that is taken while a function waits, before that has its turn.
+const FILES: u32 = 4;
 
 /// See the module's documentation. `T` are tasks, and `F` functions that block, work with files among them. None is dropped
 /// under the lock.
@@ -28,8 +32,8 @@ struct State<T, F> {
     tasks: VecDeque<T>,
     functions: VecDeque<F>,
     files: VecDeque<F>,
-    /// A function was taken last, and none of `files`.
-    is_turn_of_files: bool,
+    /// How much of `files` was taken since a function was.
+    files_taken: u32,
     /// Tasks taken since a function might have been.
     passed: u32,
     /// Functions that run.
@@ -47,8 +51,15 @@ pub(crate) enum Taken<T, F> {
     Closed,
 }
 
-/// Whether a function is work with a file.
-pub(crate) type IsFile = bool;
+/// What a function is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// The application's.
+    #[default]
+    Function,
+    /// Work with a file, for a request that is under way.
+    File,
+}
 
 /// Whether a worker sleeps that is to be woken now.
 pub(crate) type Wakes = bool;
@@ -59,7 +70,7 @@ impl<T, F> WorkQueue<T, F> {
             tasks: VecDeque::new(),
             functions: VecDeque::new(),
             files: VecDeque::new(),
-            is_turn_of_files: false,
+            files_taken: 0,
             passed: 0,
             running: 0,
             workers: 0,
@@ -84,8 +95,8 @@ impl<T, F> WorkQueue<T, F> {
     /// # Errors
     ///
     /// It is closed.
-    pub(crate) fn push_function(&self, is_file: IsFile, function: F) -> Result<Wakes, F> {
-        self.push_to(|state| state.queue(is_file), function)
+    pub(crate) fn push_function(&self, kind: Kind, function: F) -> Result<Wakes, F> {
+        self.push_to(|state| state.queue(kind), function)
     }
 
     fn push_to<W>(
@@ -128,14 +139,14 @@ impl<T, F> WorkQueue<T, F> {
 
     /// A worker is about to run `function`, and has `next` to poll, which does not wait for its end. `Some`: the function
     /// counts as running. `None`: others wait for their turn, and it waits behind those of its kind.
-    pub(crate) fn begin_function(&self, is_file: IsFile, function: F, next: Option<T>) -> (Option<F>, Wakes) {
+    pub(crate) fn begin_function(&self, kind: Kind, function: F, next: Option<T>) -> (Option<F>, Wakes) {
         let mut state = lock(&self.state);
         let runs = state.waiting() == 0 && state.running < self.most_functions;
         let mut function = Some(function);
         if runs {
             state.running += 1;
         } else {
-            state.queue(is_file).extend(function.take());
+            state.queue(kind).extend(function.take());
         }
         // Without either it has nothing else to do than to look here.
         let goes_on = runs || next.is_some();
@@ -208,8 +219,11 @@ impl<T, F> WorkQueue<T, F> {
 }
 
 impl<T, F> State<T, F> {
-    fn queue(&mut self, is_file: IsFile) -> &mut VecDeque<F> {
-        if is_file { &mut self.files } else { &mut self.functions }
+    fn queue(&mut self, kind: Kind) -> &mut VecDeque<F> {
+        match kind {
+            Kind::Function => &mut self.functions,
+            Kind::File => &mut self.files,
+        }
     }
 
     /// Functions that have not begun.
@@ -219,10 +233,10 @@ impl<T, F> State<T, F> {
     }
 
     fn pop_function(&mut self) -> Option<F> {
-        let takes_file = self.is_turn_of_files || self.functions.is_empty();
-        let file = if takes_file { self.files.pop_front() } else { None };
-        self.is_turn_of_files = file.is_none();
-        file.or_else(|| self.functions.pop_front())
+        let takes_function = self.files_taken >= FILES || self.files.is_empty();
+        let function = if takes_function { self.functions.pop_front() } else { None };
+        self.files_taken = if function.is_some() { 0 } else { (self.files_taken + 1).min(FILES) };
+        function.or_else(|| self.files.pop_front())
     }
 }
 
@@ -230,14 +244,11 @@ impl<T, F> State<T, F> {
 mod tests {
     use super::*;
 
-    const FUNCTION: IsFile = false;
-    const FILE: IsFile = true;
-
     type TestQueue = WorkQueue<&'static str, &'static str>;
 
-    fn queue(most_functions: usize, waiting: &[(IsFile, &'static str)]) -> TestQueue {
+    fn queue(most_functions: usize, waiting: &[(Kind, &'static str)]) -> TestQueue {
         let queue = WorkQueue::new(most_functions);
-        waiting.iter().for_each(|&(is_file, name)| assert_eq!(queue.push_function(is_file, name), Ok(false)));
+        waiting.iter().for_each(|&(kind, name)| assert_eq!(queue.push_function(kind, name), Ok(false)));
         queue
     }
 
@@ -255,26 +266,27 @@ mod tests {
     }
 
     #[test]
-    fn functions_and_work_with_files_are_taken_in_turn_and_each_in_order() {
-        let waiting = ["f1", "f2", "f3", "f4"].map(|name| (FUNCTION, name));
-        let queue = queue(1, &[waiting.as_slice(), &[(FILE, "a"), (FILE, "b")]].concat());
-        assert_eq!(taken(&queue), ["f1", "a", "f2", "b", "f3", "f4"]);
-        for (is_file, name) in [(FILE, "a"), (FILE, "b"), (FILE, "c"), (FUNCTION, "f1")] {
-            assert_eq!(queue.push_function(is_file, name), Ok(false));
-        }
-        assert_eq!(taken(&queue), ["a", "f1", "b", "c"]);
-        // What comes after a function was taken waits for no other.
-        assert!(["f1", "f2"].iter().all(|name| queue.push_function(FUNCTION, name).is_ok()));
-        assert!(matches!(queue.take().0, Some(Taken::Function("f1"))));
-        queue.end_function(false);
-        assert_eq!(queue.push_function(FILE, "a"), Ok(false));
-        assert_eq!(taken(&queue), ["a", "f2"]);
+    fn each_function_waits_for_so_much_work_with_files_and_each_kind_is_taken_in_order() {
+        let files: Vec<_> =
+            (0..2 * FILES as usize + 1).map(|file| &"abcdefghijklmnopqrstuvwxyz"[file..=file]).collect();
+        let queue = queue(1, &["f1", "f2", "f3"].map(|name| (Kind::Function, name)));
+        let push = |kind, name| assert_eq!(queue.push_function(kind, name), Ok(false));
+        files.iter().for_each(|file| push(Kind::File, file));
+        let [first, second, last] =
+            [0, 1, 2].map(|part| files.chunks(FILES as usize).nth(part).unwrap_or_default());
+        assert_eq!(taken(&queue), [first, &["f1"], second, &["f2"], last, &["f3"]].concat());
+        // What was taken while no function waited counts for the next that does.
+        files.iter().for_each(|file| push(Kind::File, file));
+        assert_eq!(taken(&queue), files);
+        push(Kind::File, "last");
+        push(Kind::Function, "f4");
+        assert_eq!(taken(&queue), ["f4", "last"]);
     }
 
     #[test]
     fn either_kind_is_taken_where_there_is_none_of_the_other() {
-        for is_file in [FUNCTION, FILE] {
-            let queue = queue(1, &["1", "2", "3"].map(|name| (is_file, name)));
+        for kind in [Kind::Function, Kind::File] {
+            let queue = queue(1, &["1", "2", "3"].map(|name| (kind, name)));
             assert!(!queue.is_empty());
             assert_eq!(taken(&queue), ["1", "2", "3"]);
             assert!(queue.is_empty());
@@ -283,45 +295,54 @@ mod tests {
 
     #[test]
     fn both_kinds_together_run_no_more_than_may() {
-        let queue = queue(2, &[(FUNCTION, "f1"), (FUNCTION, "f2"), (FILE, "a"), (FILE, "b")]);
+        let queue =
+            queue(2, &[(Kind::Function, "f1"), (Kind::Function, "f2"), (Kind::File, "a"), (Kind::File, "b")]);
         let take = || match queue.take().0 {
             Some(Taken::Function(function)) => Some(function),
             _ => None,
         };
-        assert_eq!([take(), take(), take()], [Some("f1"), Some("a"), None]);
+        assert_eq!([take(), take(), take()], [Some("a"), Some("b"), None]);
         assert!(queue.is_empty(), "there is nothing that may be taken");
         queue.end_function(false);
-        assert_eq!([take(), take()], [Some("f2"), None]);
+        assert_eq!([take(), take()], [Some("f1"), None]);
     }
 
     #[test]
     fn a_workers_own_function_runs_at_once_only_where_neither_kind_waits() {
-        for (waiting, own) in [(FUNCTION, FUNCTION), (FUNCTION, FILE), (FILE, FUNCTION), (FILE, FILE)] {
+        for (waiting, own) in [
+            (Kind::Function, Kind::Function),
+            (Kind::Function, Kind::File),
+            (Kind::File, Kind::Function),
+            (Kind::File, Kind::File),
+        ] {
             let queue = queue(2, &[]);
             assert_eq!(queue.begin_function(own, "own", None).0, Some("own"));
             queue.end_function(false);
             assert_eq!(queue.push_function(waiting, "waits"), Ok(false));
             assert_eq!(queue.begin_function(own, "own", None).0, None);
-            let expected =
-                if waiting == FILE && own == FUNCTION { ["own", "waits"] } else { ["waits", "own"] };
-            assert_eq!(taken(&queue), expected, "{waiting} {own}");
+            let expected = if waiting == Kind::Function && own == Kind::File {
+                ["own", "waits"]
+            } else {
+                ["waits", "own"]
+            };
+            assert_eq!(taken(&queue), expected, "{waiting:?} {own:?}");
         }
     }
 
     #[test]
     fn functions_that_wait_have_their_turn_while_there_are_always_tasks() {
-        let queue = queue(1, &[(FUNCTION, "f1"), (FILE, "a")]);
+        let queue = queue(1, &[(Kind::Function, "f1"), (Kind::File, "a")]);
         (0..30).for_each(|_| assert_eq!(queue.push("task"), Ok(false)));
         let taken = taken(&queue);
-        let places = ["f1", "a"].map(|name| taken.iter().position(|&taken| taken == name));
+        let places = ["a", "f1"].map(|name| taken.iter().position(|&taken| taken == name));
         assert_eq!(places, [Some(TASKS as usize), Some(2 * TASKS as usize + 1)]);
     }
 
     #[test]
     fn what_was_never_taken_is_left_behind_the_close() {
-        let queue = queue(1, &[(FUNCTION, "f1"), (FILE, "a")]);
+        let queue = queue(1, &[(Kind::Function, "f1"), (Kind::File, "a")]);
         assert!(queue.close());
-        assert_eq!(queue.push_function(FILE, "b"), Err("b"));
+        assert_eq!(queue.push_function(Kind::File, "b"), Err("b"));
         assert_eq!(queue.take_all().1, [["f1"], ["a"]]);
     }
 }

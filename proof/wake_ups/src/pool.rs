@@ -8,7 +8,7 @@ use loom::thread::{self, JoinHandle};
 
 use crate::duty::Duty;
 use crate::lock::{Condvar, Mutex, lock};
-use crate::work_queue::{Taken, WorkQueue};
+use crate::work_queue::{Kind, Taken, WorkQueue};
 
 /// As `TURNS` and `OWN_TURNS` there, but so few that both come up.
 const TURNS: u32 = 4;
@@ -39,7 +39,7 @@ pub(crate) struct Function {
     pub(crate) calls: &'static [Function],
     /// Before it blocks, another worker takes its place.
     pub(crate) gives_place_up: bool,
-    pub(crate) is_file: bool,
+    pub(crate) kind: Kind,
 }
 
 pub(crate) struct Pool {
@@ -117,7 +117,7 @@ impl Pool {
 
     /// `Pool::share_function`.
     pub(crate) fn share_function(&self, function: Function) {
-        let Ok(wakes) = self.queue.push_function(function.is_file, function) else {
+        let Ok(wakes) = self.queue.push_function(function.kind, function) else {
             panic!("it is closed before all is over")
         };
         self.wake_if(wakes);
@@ -208,7 +208,7 @@ impl Pool {
 
     /// `Pool::run_own`.
     fn run_own(self: &Arc<Self>, worker: &mut Worker, function: Function) -> bool {
-        let (function, wakes) = self.queue.begin_function(function.is_file, function, worker.next.take());
+        let (function, wakes) = self.queue.begin_function(function.kind, function, worker.next.take());
         self.wake_if(wakes);
         function.is_some_and(|function| self.run(worker, function))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::pool::{Function, Pool, Task, run};
+use crate::work_queue::Kind;
 
 /// What has to hold for so many workers, of which so many are on duty.
 type OfWorkers = fn(usize, usize);
@@ -170,11 +171,11 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
 ];
 
 const fn function(name: u32) -> Function {
-    Function { name, blocks_for: 0, then: &[], calls: &[], gives_place_up: false, is_file: false }
+    Function { name, blocks_for: 0, then: &[], calls: &[], gives_place_up: false, kind: Kind::Function }
 }
 
 const fn file(name: u32) -> Function {
-    Function { is_file: true, ..function(name) }
+    Function { kind: Kind::File, ..function(name) }
 }
 
 const fn task(name: u32) -> Task {

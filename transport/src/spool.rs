@@ -26,6 +26,9 @@ use crate::spooled::Spooled;
 /// Bytes written to or read from the file at once, at most.
 const PIECE: usize = 256 << 10;
 
+/// Bytes that a peer may owe: few, as what comes is taken at once, and a peer that stands still keeps all that was promised.
+const OWED: u64 = 16 << 10;
+
 /// Where memory is scarce, a body goes to the disk of which fewer bytes have come in [`STILL`].
 const MOVES: u64 = 8 << 10;
 
@@ -208,7 +211,7 @@ impl Spool {
         if let Some(trailers) = self.end.take() {
             return Poll::Ready(Gathered::Whole(self.finish(trailers, spawner)));
         }
-        let window = window(self.received, WINDOW);
+        let window = window(self.received, OWED);
         if self.credit >= window / 2 {
             return Poll::Pending;
         }

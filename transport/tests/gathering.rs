@@ -7,7 +7,8 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Handler, Request};
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 
-const LIMIT: u64 = 2 << 20;
+const LIMIT: u64 = 8 << 20;
+const PEERS: usize = 400;
 
 fn post(client: &MemoryClient, length: usize) {
     client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
@@ -65,11 +66,12 @@ fn ends<H: Handler>(mut server: MemoryServer<H>, silent: Vec<MemoryClient>) {
 fn who_comes_behind_peers_that_stand_still_is_served() {
     for time_passes in [true, false] {
         let mut server = server();
-        let silent = crowd(&mut server, 200, 40_000);
+        let silent = crowd(&mut server, PEERS, 40_000);
         if time_passes {
             stand_still(&mut server);
             let memory = server.handle().memory();
-            assert!(memory.bodies < LIMIT / 2 + (64 << 10), "half of it is for those to come: {memory:?}");
+            let granted = PEERS as u64 * (4 << 10);
+            assert!(memory.bodies < LIMIT / 2 + granted, "half of it is for those to come: {memory:?}");
         }
         for length in [10, 5_000, 100_000, 600_000, 3_000_000] {
             let client = server.connect().unwrap();
@@ -91,7 +93,7 @@ fn a_body_goes_to_the_disk_where_memory_is_scarce_and_it_stands_still() {
     const PIECES: usize = 10;
     const DRIPS: usize = 4;
     let mut server = server();
-    let silent = crowd(&mut server, 40, 40_000);
+    let silent = crowd(&mut server, PEERS, 40_000);
     stand_still(&mut server);
     let (client, before) = (server.connect().unwrap(), server.handle().memory());
     assert!(before.bodies + before.promised >= LIMIT / 2, "memory is scarce: {before:?}");

@@ -4,7 +4,8 @@
 //! holds one of few threads and too many wait already: then it writes into a file, from which the source reads when the
 //! window is empty. So slow readers hold no more of those threads than there are permits. Where the file is long, or the
 //! disk is full, the function has another thread take its place, and waits on its own until the file is read. The bytes
-//! keep their order: while the file has some that were not read, all go there.
+//! keep their order: while the file has some that were not read, all go there. A long one is several, of which each goes when
+//! it was read.
 
 use std::error::Error;
 use std::fmt;
@@ -12,6 +13,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
+use std::thread;
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
@@ -183,6 +185,7 @@ impl Begin {
         let run = move || {
             // Known on this thread alone, and the function may write from others.
             writer.output.runs_in_place = in_place::is_so() || worker::drives();
+            writer.output.thread = Some(thread::current().id());
             let written = panics::attempt(|| -> Result<_, Failure> {
                 write(&mut writer)?;
                 writer.flush()?;
@@ -244,6 +247,10 @@ impl Running {
                 }
                 let read = ready!(Pin::new(job).poll(cx));
                 self.reading = None;
+                if self.window.check().is_err() {
+                    // Its end says why, and perhaps the read does not.
+                    continue;
+                }
                 return Poll::Ready(match read {
                     Ok(bytes) => {
                         self.window.was_read(bytes.len() as u64);
@@ -295,8 +302,13 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
     use crate::job::Inline;
+    use crate::job::tests::ManualSpawner;
+    use crate::ledger::Ledger;
+    use crate::spooled::tests::ledger;
 
     #[test]
     fn a_piece_takes_no_more_memory_than_it_is_charged_for() {
@@ -315,5 +327,70 @@ mod tests {
             most = most.max(writer.piece.capacity());
         }
         assert_eq!(most, PIECE);
+    }
+
+    /// The source of a window, its file work, and the ledger of its files.
+    fn source(spooled: u64) -> (Running, Arc<ManualSpawner>, Arc<Ledger>) {
+        let manual = Arc::<ManualSpawner>::default();
+        let (window, ledger) = (Arc::<Window>::default(), ledger(spooled));
+        let memory = MemoryHandle::default();
+        (
+            Running { job: None, window, reading: None, memory, files: Arc::clone(&manual) as _ },
+            manual,
+            ledger,
+        )
+    }
+
+    fn spool(window: &Window, ledger: &Arc<Ledger>, bytes: &[u8]) -> io::Result<()> {
+        window.spool(bytes.len(), 64 << 10, |file| {
+            let file = match file {
+                Some(file) => file,
+                none => none.insert(Spooled::create_written(ledger, Arc::new(Inline))?),
+            };
+            file.append(bytes)
+        })
+    }
+
+    #[test]
+    fn a_response_that_is_cut_while_a_read_of_it_is_queued_says_why() {
+        let (mut source, manual, ledger) = source(1000);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(spool(&source.window, &ledger, b"some bytes").is_ok());
+        assert!(source.poll_frame(cx).is_pending(), "a job is to read it");
+        source.window.cut(BodyFailure::source("there is a reason"));
+        assert_eq!(ledger.memory().spooled, 0);
+        manual.run();
+        let Poll::Ready(Frame::Error(failure)) = source.poll_frame(cx) else { panic!("it goes on") };
+        assert!(failure.to_string().contains("there is a reason"), "{failure}");
+    }
+
+    /// The read that is queued would find it in the place of what was there.
+    #[test]
+    fn nothing_is_written_behind_a_cut_however_far_the_function_has_come() {
+        let (mut source, manual, ledger) = source(1000);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let window = Arc::clone(&source.window);
+        assert!(spool(&window, &ledger, b"some bytes").is_ok());
+        assert!(source.poll_frame(cx).is_pending(), "a job is to read it");
+        let Poll::Ready(Next::InFile { file, .. }) = window.poll_next(cx) else {
+            panic!("it is not in a file")
+        };
+        thread::scope(|scope| {
+            let held = lock(&file);
+            let written = scope.spawn(|| window.spool(10, 64 << 10, |_| panic!("it is written")));
+            while !window.is_written() {
+                thread::yield_now();
+            }
+            let cut = scope.spawn(|| window.cut(BodyFailure::source("there is a reason")));
+            while window.check().is_ok() {
+                thread::yield_now();
+            }
+            drop(held);
+            assert!(written.join().is_ok_and(|written| written.is_err()));
+            assert!(cut.join().is_ok());
+        });
+        assert_eq!((lock(&file).is_none(), ledger.memory().spooled), (true, 0));
+        manual.run();
+        assert!(matches!(source.poll_frame(cx), Poll::Ready(Frame::Error(_))));
     }
 }

@@ -525,6 +525,44 @@ fn a_function_that_may_wait_does_before_its_file_is_longer_than_its_share() {
     }
 }
 
+/// What was read gives its room back while there is more: of the file of one that never catches up, too.
+#[test]
+fn a_reader_that_keeps_close_behind_takes_no_more_room_than_it_is_behind() {
+    const PIECE: usize = 64 << 10;
+    const AHEAD: usize = 10;
+    const PIECES: usize = 100;
+    let config = ServerConfig { max_spooled_bytes: 2 << 20, ..ServerConfig::default() };
+    let (go_on, goes_on) = mpsc::channel::<()>();
+    let goes_on = Arc::new(Mutex::new(goes_on));
+    let mut server = serve(config, Few::start(1), move |body: &mut SyncBodyWriter| {
+        (0..PIECES).try_for_each(|piece| {
+            let _ = goes_on.lock().unwrap().recv();
+            body.write_all(&[piece as u8; PIECE])
+        })
+    });
+    let client = server.connect().unwrap();
+    (0..AHEAD).for_each(|_| go_on.send(()).unwrap());
+    client.send(GET_1_0);
+    until(&mut server, "it is ahead", |server| server.held().memory.spooled as usize >= (AHEAD - 5) * PIECE);
+    let (mut received, mut given, mut most) = (Vec::new(), AHEAD, 0);
+    until(&mut server, "the end", |server| {
+        received.extend(client.take_at_most(PIECE / 4));
+        while given < PIECES && (given - AHEAD) * PIECE < received.len() {
+            go_on.send(()).unwrap();
+            given += 1;
+        }
+        server.run();
+        most = most.max(server.held().memory.spooled as usize);
+        client.is_ended()
+    });
+    received.extend(client.take());
+    let expected: Vec<u8> = (0..PIECES).flat_map(|piece| [piece as u8; PIECE]).collect();
+    assert!(content(&received) == expected, "{} of {} bytes", content(&received).len(), expected.len());
+    assert!(most <= (AHEAD + 2) * PIECE, "{most}");
+    drop(client);
+    ends(&mut server);
+}
+
 /// It has gone on into the file while others held the permits.
 #[test]
 fn a_function_whose_file_is_long_waits_in_place_when_it_may() {

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 
 use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{BodyFailure, MemoryHandle, NoRoom};
 
 use super::slow_readers::SlowReaders;
-use super::window::{Place, Window};
+use super::window::{Held, Place, Window};
 use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::ledger::Ledger;
@@ -28,8 +29,10 @@ pub(super) struct Output {
     is_watched: bool,
     /// Another thread has taken the place of the function's own, which waits as long as it has to.
     has_given_place_up: bool,
-    /// A file of so many bytes is long.
+    /// Files of so many bytes are long.
     long: u64,
+    /// The function's own thread, where it runs.
+    pub(super) thread: Option<ThreadId>,
     /// The function runs within a poll, that which has begun it or which waits for it.
     pub(super) runs_in_place: bool,
 }
@@ -54,6 +57,7 @@ impl Output {
             has_given_place_up: false,
             long: ledger.file_share(),
             ledger,
+            thread: None,
             runs_in_place: false,
         }
     }
@@ -85,8 +89,9 @@ impl Output {
                 // Not before each piece.
                 self.long = self.long.saturating_add(self.ledger.file_share());
                 if !self.runs_in_place {
-                    // For the next time.
-                    self.slow_readers.cut_stillest(self.ledger.now());
+                    // For the next time. No thread takes the place of one that is not the function's own.
+                    let is_own = self.thread == Some(thread::current().id());
+                    self.slow_readers.cut_stillest(self.ledger.now(), |held| is_own || held == Held::Permit);
                 }
             }
             self.watch(window);
@@ -125,7 +130,8 @@ impl Output {
         let waits = may_wait || permit.is_some();
         if waits {
             self.watch(window);
-            window.wait(permit.is_some() || self.has_given_place_up)?;
+            let stand_in = self.has_given_place_up.then_some(Held::StandIn);
+            window.wait(permit.as_ref().map(|_| Held::Permit).or(stand_in))?;
             self.long = self.ledger.file_share();
         }
         Ok(waits)
@@ -139,7 +145,7 @@ impl Output {
     }
 
     fn spool(&self, window: &Window, piece: &Bytes) -> io::Result<()> {
-        window.spool(piece.len(), |file| {
+        window.spool(piece.len(), self.ledger.file_share(), |file| {
             let file = match file {
                 Some(file) => file,
                 none => none.insert(Spooled::create_written(&self.ledger, Arc::clone(&self.files))?),

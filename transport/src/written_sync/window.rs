@@ -40,8 +40,8 @@ struct WindowState {
     taken: u64,
     /// The function waits until something was taken.
     is_waited_for: bool,
-    /// It holds a place meanwhile, of which there are few.
-    holds_place: bool,
+    /// What it holds meanwhile, of which there is little.
+    holds: Option<Held>,
     /// Nothing more is written, and the source finds its end at once.
     is_cut: bool,
     /// The source is gone.
@@ -52,18 +52,37 @@ struct WindowState {
 /// How the function has ended, with the trailer section.
 type WriteEnd = Result<Option<Fields>, BodyFailure>;
 
+/// What a function holds while it waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Held {
+    /// A permit.
+    Permit,
+    /// A thread in whose place there is another one.
+    StandIn,
+}
+
 /// The file is made by the function, which holds the lock while it writes. The source's thread never does.
 pub(super) type WindowFile = Arc<Mutex<Option<Spooled>>>;
 
+/// What went into files. There are several, so that the room of what was read is given back while there is more.
 #[derive(Default)]
 struct Overflow {
+    /// The function writes into the last one, and the source reads the first one.
+    files: VecDeque<Part>,
+    /// Bytes in all of them that were not read.
+    unread: u64,
+    /// The function is writing into the last one.
+    is_written: bool,
+    /// The source waits for bytes of the first one that are not there yet.
+    is_being_read: bool,
+}
+
+/// A file, and how far it is.
+#[derive(Default)]
+struct Part {
     file: WindowFile,
     written: u64,
     read: u64,
-    /// The function is writing into it.
-    is_written: bool,
-    /// The source waits for bytes of it that are not there yet.
-    is_being_read: bool,
 }
 
 /// What the source does next.
@@ -79,7 +98,7 @@ pub(super) enum Next {
         at: u64,
         length: u64,
     },
-    /// All of it was read.
+    /// All of a file was read.
     FileIsRead {
         file: WindowFile,
         /// As of a piece.
@@ -95,8 +114,8 @@ pub(super) struct Lag {
     pub(super) taken: u64,
     /// Bytes in the file that it has not taken.
     pub(super) in_file: u64,
-    /// The function waits for it, and holds a place meanwhile.
-    pub(super) holds_place: bool,
+    /// The function waits for it, and holds this meanwhile.
+    pub(super) holds: Option<Held>,
     /// The source waits for the file.
     pub(super) is_being_read: bool,
 }
@@ -112,7 +131,7 @@ pub(super) enum Place {
     Full,
     /// Into the file, where bytes before it are.
     File,
-    /// The same, where the file is so long that the source is rather to read it first.
+    /// The same, where there is so much that the source is rather to read it first.
     LongFile,
 }
 
@@ -124,7 +143,7 @@ impl Window {
         if self.is_gone.load(Ordering::Acquire) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
-    /// Where a piece of so many bytes may go; a file of `long` bytes is long.
+    /// Where a piece of so many bytes may go; files of `long` bytes are long.
     pub(super) fn place(&self, bytes: usize, long: u64) -> io::Result<Place> {
         let state = lock(&self.state);
         state.check()?;
@@ -133,9 +152,9 @@ impl Window {
 
     /// Waits until the source has taken all but half of what may be in memory, and one piece at least; where there is a
     /// file, all of it.
-    pub(super) fn wait(&self, holds_place: bool) -> io::Result<()> {
+    pub(super) fn wait(&self, holds: Option<Held>) -> io::Result<()> {
         let mut state = lock(&self.state);
-        state.holds_place = holds_place;
+        state.holds = holds;
         let pieces = state.pieces.len();
         let has_taken =
             |state: &WindowState| state.pieces.is_empty() || state.pieces.len() < pieces && state.has_room();
@@ -159,23 +178,29 @@ impl Window {
         Ok(())
     }
 
-    /// Has `write` write so many bytes into the file.
+    /// Has `write` write so many bytes into the last file, or into the next one where that is `full` bytes long.
     pub(super) fn spool(
         &self,
         bytes: usize,
+        full: u64,
         write: impl FnOnce(&mut Option<Spooled>) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut state = lock(&self.state);
         state.check()?;
         let overflow = state.overflow.get_or_insert_default();
         overflow.is_written = true;
-        let file = Arc::clone(&overflow.file);
+        let file = overflow.last(full);
         drop(state);
-        let written = write(&mut lock(&file));
+        let mut place = lock(&file);
+        // Whoever has cut the body since then has looked here for what is to go, or does so next.
+        let written = self.check().and_then(|()| write(&mut place));
+        drop(place);
         let mut state = lock(&self.state);
         if let Some(overflow) = &mut state.overflow {
             overflow.is_written = false;
-            overflow.written += if written.is_ok() { bytes as u64 } else { 0 };
+            if written.is_ok() {
+                overflow.grow(bytes as u64);
+            }
         }
         let is_closed = state.check();
         wake(state);
@@ -190,7 +215,8 @@ impl Window {
 
     /// The same, where its reader is behind and has taken nothing since it was [looked](Self::lag) at.
     pub(super) fn cut_if_still(&self, seen: Lag, failure: BodyFailure) -> bool {
-        self.cut_as(failure, |state| state.lag().is_some_and(|lag| lag.taken == seen.taken))
+        let stands = |lag: Lag| (lag.taken, lag.is_being_read) == (seen.taken, seen.is_being_read);
+        self.cut_as(failure, |state| state.lag().is_some_and(stands))
     }
 
     fn cut_as(&self, failure: BodyFailure, is_so: impl FnOnce(&WindowState) -> bool) -> bool {
@@ -205,9 +231,10 @@ impl Window {
         let before = state.end.replace(Err(failure));
         wake(state);
         self.taken.notify_all();
-        // A read of it may be queued behind whoever cuts.
-        let file = overflow.and_then(|overflow| lock(&overflow.file).take());
-        drop((pieces, file));
+        // A read of them may be queued behind whoever cuts.
+        let files = overflow.into_iter().flat_map(|overflow| overflow.files);
+        files.for_each(|part| drop(lock(&part.file).take()));
+        drop(pieces);
         panics::discard(before);
         true
     }
@@ -215,6 +242,12 @@ impl Window {
     /// How far its reader is behind, where it is.
     pub(super) fn lag(&self) -> Option<Lag> {
         lock(&self.state).lag()
+    }
+
+    /// Whether the function writes into a file, or is about to.
+    #[cfg(test)]
+    pub(super) fn is_written(&self) -> bool {
+        lock(&self.state).overflow.as_ref().is_some_and(|overflow| overflow.is_written)
     }
 
     /// The function has ended, if it has not before.
@@ -253,7 +286,8 @@ impl Window {
         let mut state = lock(&self.state);
         state.taken += 1;
         if let Some(overflow) = &mut state.overflow {
-            overflow.read += bytes;
+            overflow.unread -= bytes;
+            overflow.files.front_mut().into_iter().for_each(|part| part.read += bytes);
         }
     }
 
@@ -280,15 +314,13 @@ fn wake(mut state: std::sync::MutexGuard<'_, WindowState>) {
 
 impl WindowState {
     fn lag(&self) -> Option<Lag> {
-        let (in_file, is_being_read) = self
-            .overflow
-            .as_ref()
-            .map_or((0, false), |overflow| (overflow.written - overflow.read, overflow.is_being_read));
+        let of_files = |overflow: &Overflow| (overflow.unread, overflow.is_being_read);
+        let (in_file, is_being_read) = self.overflow.as_ref().map(of_files).unwrap_or_default();
         let is_behind = self.is_waited_for || self.overflow.is_some();
         (is_behind && !self.is_over()).then_some(Lag {
             taken: self.taken,
             in_file,
-            holds_place: self.is_waited_for && self.holds_place,
+            holds: self.holds.filter(|_| self.is_waited_for),
             is_being_read,
         })
     }
@@ -303,7 +335,7 @@ impl WindowState {
 
     fn place(&self, bytes: usize, long: u64) -> Place {
         if let Some(overflow) = &self.overflow {
-            if overflow.written < long { Place::File } else { Place::LongFile }
+            if overflow.length() < long { Place::File } else { Place::LongFile }
         } else if self.pieces.is_empty() {
             Place::Empty
         } else if self.pieces.len() < PIECES && self.held + bytes <= BYTES {
@@ -329,23 +361,47 @@ impl WindowState {
             return Ok(Next::Piece { bytes, makes_room });
         }
         if let Some(overflow) = &mut self.overflow {
-            let (file, at) = (Arc::clone(&overflow.file), overflow.read);
-            let length = overflow.written - at;
-            if length > 0 {
+            let is_last = overflow.files.len() <= 1;
+            if let Some(part) = overflow.files.front().filter(|part| part.read < part.written) {
                 overflow.is_being_read = true;
+                let (file, at, length) = (Arc::clone(&part.file), part.read, part.written - part.read);
                 return Ok(Next::InFile { file, at, length });
             }
-            if !overflow.is_written {
-                self.overflow = None;
-                let makes_room = mem::take(&mut self.is_waited_for);
-                return Ok(Next::FileIsRead { file, makes_room });
+            if is_last && overflow.is_written {
+                return Err(&mut self.source);
             }
-            return Err(&mut self.source);
+            let file = overflow.files.pop_front().unwrap_or_default().file;
+            if is_last {
+                self.overflow = None;
+            }
+            let makes_room = is_last && mem::take(&mut self.is_waited_for);
+            return Ok(Next::FileIsRead { file, makes_room });
         }
         match self.end.take() {
             Some(end) => Ok(Next::End(end)),
             None => Err(&mut self.source),
         }
+    }
+}
+
+impl Overflow {
+    /// The file that is written next.
+    fn last(&mut self, full: u64) -> WindowFile {
+        if self.files.back().is_none_or(|part| part.written >= full) {
+            self.files.push_back(Part::default());
+        }
+        self.files.back().map(|part| Arc::clone(&part.file)).unwrap_or_default()
+    }
+
+    /// So many bytes more are in it.
+    fn grow(&mut self, bytes: u64) {
+        self.unread += bytes;
+        self.files.back_mut().into_iter().for_each(|part| part.written += bytes);
+    }
+
+    /// Bytes in all files, those of the first one that were read included.
+    fn length(&self) -> u64 {
+        self.unread + self.files.front().map_or(0, |part| part.read)
     }
 }
 
@@ -374,5 +430,28 @@ mod tests {
         assert_eq!(wake_ups(4, BYTES / 4), once(2, 4));
         // One that is alone may be larger than the window.
         assert_eq!(wake_ups(1, BYTES + 1), once(1, 1));
+    }
+
+    #[test]
+    fn a_reader_that_has_begun_to_read_since_it_was_looked_at_is_not_cut() {
+        let cx = Context::from_waker(Waker::noop());
+        for moves in [
+            |window: &Window| window.was_read(1),
+            |window: &Window| {
+                assert!(matches!(
+                    window.poll_next(&Context::from_waker(Waker::noop())),
+                    Poll::Ready(Next::InFile { .. })
+                ));
+            },
+        ] {
+            let window = Window::default();
+            assert!(window.spool(9, 9, |_| Ok(())).is_ok());
+            let Some(seen) = window.lag() else { panic!("it is not behind") };
+            moves(&window);
+            assert!(!window.cut_if_still(seen, BodyFailure::source("")));
+            let Some(seen) = window.lag() else { panic!("it is not behind") };
+            assert!(window.cut_if_still(seen, BodyFailure::source("")));
+            assert!(matches!(window.poll_next(&cx), Poll::Ready(Next::End(Err(_)))));
+        }
     }
 }

@@ -30,10 +30,10 @@ impl Jobs {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<Job<T>> {
         let spawned = match &self.spawner {
-            Some(chosen) => Job::spawn(&**chosen, work),
+            Some(chosen) => Job::spawn_short(&**chosen, work),
             None => match server_spawner() {
-                Some(server) => Job::spawn(&*server, work),
-                None => Job::spawn(&Threads, work),
+                Some(server) => Job::spawn_short(&*server, work),
+                None => Job::spawn_short(&Threads, work),
             },
         };
         spawned.map_err(|none| {

@@ -6,7 +6,6 @@ use httpfsm_transport::{Call, NoThread, Spawner, may_block};
 
 use crate::here;
 use crate::pool::{Pool, Work};
-use crate::work_queue::Kind;
 
 /// The workers of the server whose handler is called, for functions that block: see [`sync`](crate::sync). Such a
 /// function runs on the worker that has called the handler, right after the poll: so an async handler awaits it. If that
@@ -59,12 +58,12 @@ pub struct Functions;
 
 impl Spawner for Functions {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        begin(Work::Function(work, Kind::Function));
+        begin(Work::Function(work));
         Ok(())
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        begin(Work::Call(call, Kind::Function));
+        begin(Work::Call(call));
         Ok(())
     }
 
@@ -86,18 +85,17 @@ fn begin(work: Work) {
     }
 }
 
-/// The workers of a server, for its work with files, which is short and does not wait behind all functions, and for what
-/// handlers give to the server's spawner. What may block already does its own: if it waited for another, all could wait for
-/// work that is queued behind them.
+/// The workers of a server, for its work with files, and for what handlers give to the server's spawner. What may block
+/// already does its own: if it waited for another, all could wait for work that is queued behind them.
 pub(crate) struct Files(pub(crate) Arc<Pool>);
 
 impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        self.begin(Work::Function(work, Kind::File))
+        self.begin(Work::Function(work))
     }
 
     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
-        self.begin(Work::Call(call, Kind::File))
+        self.begin(Work::Call(call))
     }
 
     fn is_scarce(&self) -> bool {
@@ -106,6 +104,10 @@ impl Spawner for Files {
 
     fn give_place_up(&self) -> bool {
         here::give_place_up()
+    }
+
+    fn run_short(&self) -> bool {
+        self.0.run_file()
     }
 
     fn lend_thread(&self) {

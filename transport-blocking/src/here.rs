@@ -8,6 +8,7 @@ use httpfsm_transport::{before_waiting, catch_panic, is_within_blocking};
 use crate::pool::{Pool, Work};
 use crate::task::Task;
 use crate::test::TestPool;
+use crate::work_queue::Kind;
 
 struct Here {
     pool: OnceCell<Arc<Pool>>,
@@ -146,7 +147,9 @@ pub(crate) fn submit(function: Work) -> Option<Work> {
     let mut function = Some(function);
     let _ = HERE.try_with(|here| {
         let Some(pool) = here.pool.get() else { return };
-        if here.is_worker.get() {
+        // One that is kept runs where this thread waits for it, which is not to be seen of what closes a file meanwhile.
+        let is_file = function.as_ref().is_some_and(|function| function.kind() == Kind::File);
+        if here.is_worker.get() && !(is_file && is_some(&here.own.function)) {
             function = here.own.function.replace(function.take());
         }
         function.take().into_iter().for_each(|function| {

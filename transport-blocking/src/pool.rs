@@ -28,24 +28,26 @@ use crate::work_queue::{Kind, Taken, Wakes, WorkQueue};
 /// Work that blocks.
 pub(crate) enum Work {
     /// Of a function that is a handler, or of a job.
-    Call(Call, Kind),
+    Call(Call),
     /// Any other.
-    Function(Box<dyn FnOnce() + Send>, Kind),
+    Function(Box<dyn FnOnce() + Send>),
 }
 
 impl Work {
     pub(crate) fn run(self) {
         match self {
-            Self::Call(call, _) => call.run(),
+            Self::Call(call) => call.run(),
             // Outside a scope its worker would keep for later what the work wakes and then waits for.
-            Self::Function(function, _) => run_blocking(function),
+            Self::Function(function) => run_blocking(function),
         }
     }
 
     #[inline]
-    fn kind(&self) -> Kind {
-        let (Self::Call(_, kind) | Self::Function(_, kind)) = self;
-        *kind
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Call(call) if call.is_short() => Kind::File,
+            _ => Kind::Function,
+        }
     }
 }
 
@@ -218,6 +220,12 @@ impl Pool {
             let _ = catch_panic(|| drop(function));
             NoThread
         })
+    }
+
+    /// Runs work with a file that waits, on this thread, which runs a function. `false`: there is none.
+    pub(crate) fn run_file(&self) -> bool {
+        let file = self.queue.take_file();
+        file.map(|work| catch_panic(|| work.run())).is_some()
     }
 
     /// Whether its workers end, or have ended.

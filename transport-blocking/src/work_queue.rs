@@ -157,6 +157,14 @@ impl<T, F> WorkQueue<T, F> {
         (function, goes_on && self.is_neglected())
     }
 
+    /// Work with a file, for a thread that runs a function.
+    pub(crate) fn take_file(&self) -> Option<F> {
+        let mut state = lock(&self.state);
+        let file = if state.is_closed { None } else { state.files.pop_front() };
+        self.publish(state);
+        file
+    }
+
     /// A function is over. `goes_on`: its worker has something else to do before it looks here again.
     pub(crate) fn end_function(&self, goes_on: bool) -> Wakes {
         let mut state = lock(&self.state);

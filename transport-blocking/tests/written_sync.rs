@@ -87,6 +87,22 @@ fn readers_that_stand_still_hold_no_more_workers_than_may_wait() {
     }
 }
 
+/// As many functions as may run write ahead of their readers, into files that are not to be as long as that: one of them
+/// does what the readers wait for, and none is cut.
+#[test]
+fn readers_of_functions_that_hold_all_workers_are_not_cut_as_long_as_they_read() {
+    let config = ServerConfig { max_spooled_bytes: 4 << 20, ..ServerConfig::default() };
+    for workers in [1, 2] {
+        let transport = Blocking::default().workers(workers).waiting(0).stand_ins(0);
+        let server = &start_on(transport, config.clone());
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| is_whole(&ask(server, "/"), LINES));
+            }
+        });
+    }
+}
+
 /// Threads of this process that are workers.
 fn workers() -> usize {
     let tasks = fs::read_dir("/proc/self/task").unwrap();

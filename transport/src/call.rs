@@ -53,11 +53,22 @@ use crate::{panics, waiting};
 /// let handler = sync(OneThread(sender), |_: Request| "It was called.");
 /// assert_eq!(block_on(call(handler, TestRequest::get("/"))).text(), "It was called.");
 /// ```
-pub struct Call(Option<Arc<dyn CallFunction>>);
+pub struct Call {
+    function: Option<Arc<dyn CallFunction>>,
+    is_short: bool,
+}
 
 impl Call {
-    pub(crate) fn new(function: Arc<dyn CallFunction>) -> Self {
-        Self(Some(function))
+    pub(crate) fn new(function: Arc<dyn CallFunction>, is_short: bool) -> Self {
+        Self { function: Some(function), is_short }
+    }
+
+    /// Whether it is work with a file for a request that is under way, which waits for no peer
+    /// ([`Job::spawn_short`](crate::Job::spawn_short)). It is not to wait behind all functions, where threads are few.
+    #[inline]
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// Calls the function, on a thread that may block: [`may_block`](crate::may_block) says so while it runs, and no longer
@@ -65,16 +76,16 @@ impl Call {
     /// more.
     #[inline]
     pub fn run(mut self) {
-        if let Some(place) = self.0.take() {
-            place.call();
+        if let Some(function) = self.function.take() {
+            function.call();
         }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(place) = self.0.take() {
-            place.abandon();
+        if let Some(function) = self.function.take() {
+            function.abandon();
         }
     }
 }
@@ -178,7 +189,7 @@ where
     pub(crate) fn begin(self: &Arc<Self>, request: Request) -> Call {
         let place = request.keep_place();
         lock(&self.progress).request = Some((request, place));
-        Call(Some(Arc::<Self>::clone(self)))
+        Call::new(Arc::<Self>::clone(self), false)
     }
 }
 

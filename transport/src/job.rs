@@ -56,6 +56,51 @@ pub trait Spawner: Send + Sync + 'static {
         self.spawn_blocking(Box::new(move || call.run()))
     }
 
+    /// Runs a piece of [short](Call::is_short) work that waits for a thread, on the thread that calls this, which runs other
+    /// work of this spawner. `false`: there is none. A function that goes on into a file, since it may not wait for its
+    /// reader, does that meanwhile, where all threads may be such functions and none comes to what readers wait for. The
+    /// default is `false`.
+    ///
+    /// ```
+    /// use std::collections::VecDeque;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use httpfsm_transport::{Call, Job, NoThread, Spawner};
+    ///
+    /// /// A queue, and no thread.
+    /// #[derive(Clone, Default)]
+    /// struct Queue(Arc<Mutex<VecDeque<Call>>>);
+    ///
+    /// impl Spawner for Queue {
+    ///     fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+    ///         Err(NoThread)
+    ///     }
+    ///
+    ///     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+    ///         let mut queue = self.0.lock().map_err(|_| NoThread)?;
+    ///         queue.push_back(call);
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn run_short(&self) -> bool {
+    ///         let Ok(mut queue) = self.0.lock() else { return false };
+    ///         let short = queue.iter().position(Call::is_short).and_then(|at| queue.remove(at));
+    ///         drop(queue);
+    ///         short.map(Call::run).is_some()
+    ///     }
+    /// }
+    ///
+    /// let queue = Queue::default();
+    /// let long = Job::spawn(&queue, || "a report")?;
+    /// let short = Job::spawn_short(&queue, || "a piece of a file")?;
+    /// assert!(queue.run_short() && !queue.run_short());
+    /// # drop((long, short));
+    /// # Ok::<(), NoThread>(())
+    /// ```
+    fn run_short(&self) -> bool {
+        false
+    }
+
     /// Whether the threads are so few that none of them is to wait for a peer: [`sync`](crate::sync) then has bodies
     /// gathered before it calls its function, and [`written_sync`](crate::written_sync()) writes ahead of slow readers
     /// into a file. The default is `false`.
@@ -240,6 +285,10 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
         (**self).spawn_call(call)
     }
 
+    fn run_short(&self) -> bool {
+        (**self).run_short()
+    }
+
     fn is_scarce(&self) -> bool {
         (**self).is_scarce()
     }
@@ -322,9 +371,42 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// [`NoThread`] where the spawner says so. The work is dropped then, also where the spawner keeps what it was given.
     pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NoThread> {
+        Self::begin(spawner, work, false)
+    }
+
+    /// The same for work that is short and waits for no peer, as the read of a piece of a file is. Where threads are few it
+    /// does not wait behind all functions, and whoever waits for room may run it.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    ///
+    /// ```
+    /// use std::io;
+    ///
+    /// use httpfsm_transport::{Job, Threads, block_on};
+    ///
+    /// # fn main() -> io::Result<()> {
+    /// let length = Job::spawn_short(&Threads, || std::fs::metadata("Cargo.toml").map(|file| file.len()))?;
+    /// assert!(block_on(length)? > 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn spawn_short(
+        spawner: &dyn Spawner,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Self, NoThread> {
+        Self::begin(spawner, work, true)
+    }
+
+    fn begin(
+        spawner: &dyn Spawner,
+        work: impl FnOnce() -> T + Send + 'static,
+        is_short: bool,
+    ) -> Result<Self, NoThread> {
         let progress = Mutex::new(JobProgress::Running(None));
         let shared = Arc::new(JobState { progress, work: Mutex::new(Some(work)) });
-        let call = Call::new(Arc::<JobState<_, _>>::clone(&shared));
+        let call = Call::new(Arc::<JobState<_, _>>::clone(&shared), is_short);
         // Made before the spawner is called, so that it drops the work if that fails or panics.
         let job = Self(shared);
         spawner.spawn_call(call)?;

@@ -237,7 +237,7 @@ impl Spool {
             Ok(file)
         };
         // A spawner may panic, as that of a runtime that shuts down.
-        let written = panics::attempt(|| Job::spawn(&**spawner, work).map_err(io::Error::from));
+        let written = panics::attempt(|| Job::spawn_short(&**spawner, work).map_err(io::Error::from));
         let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
         self.file = Storage::Writing(written.unwrap_or_else(|error| Job::done(Err(error))));
     }
@@ -317,7 +317,7 @@ impl Source for FileSource {
                 return Poll::Ready(this.take(read(file, rewind, reserved)));
             }
             if let Some((file, rewind)) = this.file.take() {
-                let piece = Job::spawn(&*this.spawner, move || read(file, rewind, reserved));
+                let piece = Job::spawn_short(&*this.spawner, move || read(file, rewind, reserved));
                 this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
             }
         }

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::mem;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::accept::is_shortage;
+use crate::call::{Call, CallFunction};
 use crate::job::{NoThread, Spawner};
 use crate::ledger::{Charge, Ledger};
+use crate::lock::lock;
 use crate::may_block::may_block;
 use crate::panics;
 
@@ -113,8 +116,21 @@ impl Drop for Spooled {
         }
         // Where no thread is to be had, the work is dropped, which closes it here after all.
         let _ = panics::catch(|| {
-            let _ = self.spawner.spawn_blocking(Box::new(move || drop(file)));
+            let _ = self.spawner.spawn_call(Call::new(Arc::new(Closing(Mutex::new(file))), true));
         });
+    }
+}
+
+/// A file that is to be closed, and its charge.
+struct Closing(Mutex<(Option<File>, Option<Charge>)>);
+
+impl CallFunction for Closing {
+    fn call(self: Arc<Self>) {
+        self.abandon();
+    }
+
+    fn abandon(&self) {
+        drop(mem::take(&mut *lock(&self.0)));
     }
 }
 

@@ -430,6 +430,9 @@ fn where_files_leave_no_room_the_response_with_the_longest_is_cut_and_not_one_th
     let client = server.connect().unwrap();
     client.send(GET_1_0);
     drop(go);
+    // Nobody reads, and no time passes by which the server could tell who stands still.
+    until(&mut server, "there is no room", |server| server.held().memory.spooled > 1900 << 10);
+    until(&mut server, "one is cut", |server| server.held().memory.spooled < 1600 << 10);
     assert_eq!(content(&all(&mut server, &client)).len(), 1800 << 10);
     drop(go_silent);
     let mut said = None;
@@ -441,6 +444,22 @@ fn where_files_leave_no_room_the_response_with_the_longest_is_cut_and_not_one_th
     assert!(!all(&mut server, &silent).ends_with(b"0\r\n\r\n"), "it is cut");
     let failures = log.0.lock().unwrap().clone();
     assert!(matches!(&failures[..], [one] if one.contains("Its reader is slow")), "{failures:?}");
+    drop((silent, client));
+    ends(&mut server);
+}
+
+#[test]
+fn where_files_leave_no_room_a_function_waits_for_readers_to_make_some_and_nothing_is_cut() {
+    let config = ServerConfig { max_spooled_bytes: 4 << 20, ..ServerConfig::default() };
+    let InTwoParts { mut server, go, go_silent: _never, log, .. } = in_two_parts(config, [3 << 20, 1 << 20]);
+    let silent = server.connect().unwrap();
+    silent.send(GET.replace("/ ", "/silent "));
+    until(&mut server, "it is ahead", |server| server.held().memory.spooled > 600 << 10);
+    let client = server.connect().unwrap();
+    client.send(GET_1_0);
+    drop(go);
+    assert_eq!(content(&all(&mut server, &client)).len(), 6 << 20);
+    assert!(log.0.lock().unwrap().is_empty());
     drop((silent, client));
     ends(&mut server);
 }

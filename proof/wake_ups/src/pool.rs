@@ -39,6 +39,8 @@ pub(crate) struct Function {
     pub(crate) calls: &'static [Function],
     /// Before it blocks, another worker takes its place.
     pub(crate) gives_place_up: bool,
+    /// It runs work with a file that waits, before it blocks.
+    pub(crate) helps: bool,
     pub(crate) kind: Kind,
 }
 
@@ -232,6 +234,11 @@ impl Pool {
         if function.gives_place_up {
             lock(&self.progress).running -= 1;
             self.start_stand_in();
+        }
+        if function.helps {
+            // `Pool::run_file`.
+            let file = self.queue.take_file();
+            file.into_iter().for_each(|file| self.is_over(file.name));
         }
         self.block_for(function.blocks_for);
         lock(&self.progress).running -= usize::from(!function.gives_place_up);

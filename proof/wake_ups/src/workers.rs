@@ -97,6 +97,19 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
         },
     ),
     (
+        "work with a file runs once, whoever takes it: a worker, or a function beside it",
+        |workers, on_duty| {
+            const CALLS: Task =
+                Task { calls: &[Function { helps: true, then: &[task(4)], ..function(2) }], ..task(1) };
+            run(
+                workers,
+                on_duty,
+                4,
+                &[|pool: &Arc<Pool>| pool.event(CALLS), |pool| pool.share_function(file(3))],
+            );
+        },
+    ),
+    (
         "a function that may not run yet, and is called before its worker looks at sockets, runs later",
         |workers, on_duty| {
             // In the fourth turn, after which a worker looks.
@@ -171,7 +184,15 @@ pub(crate) const MODELS: &[(&str, OfWorkers)] = &[
 ];
 
 const fn function(name: u32) -> Function {
-    Function { name, blocks_for: 0, then: &[], calls: &[], gives_place_up: false, kind: Kind::Function }
+    Function {
+        name,
+        blocks_for: 0,
+        then: &[],
+        calls: &[],
+        gives_place_up: false,
+        helps: false,
+        kind: Kind::Function,
+    }
 }
 
 const fn file(name: u32) -> Function {

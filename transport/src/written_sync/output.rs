@@ -17,6 +17,9 @@ use crate::permits::Permits;
 use crate::serving;
 use crate::spooled::{Spooled, is_soon_over};
 
+/// Work with files that a function does for each piece that it has written into one.
+const HELPS: usize = 4;
+
 /// See the module's documentation.
 pub(super) struct Output {
     /// Runs the function.
@@ -95,7 +98,10 @@ impl Output {
                 }
             }
             self.watch(window);
-            let Err(error) = self.spool(window, &piece) else { return Ok(()) };
+            let Err(error) = self.spool(window, &piece) else {
+                self.help();
+                return Ok(());
+            };
             window.check()?;
             // The disk is full, say. What is in the file is read before the function goes on.
             if self.waits(window, true)? {
@@ -107,6 +113,8 @@ impl Output {
                     window,
                     || self.spool(window, &piece),
                     is_for_want_of_room,
+                    || self.files.run_short(),
+                    || self.ledger.now(),
                 ),
             };
             return made_room.inspect_err(|error| window.cut(BodyFailure::source(error.to_string())));
@@ -135,6 +143,14 @@ impl Output {
             self.long = self.ledger.file_share();
         }
         Ok(waits)
+    }
+
+    /// Does what readers wait for, its own perhaps, as all threads may be functions that write ahead of theirs: more than it
+    /// has written itself.
+    fn help(&self) {
+        if !self.runs_in_place {
+            let _ = (0..HELPS).take_while(|_| self.files.run_short()).count();
+        }
     }
 
     /// It has others cut for it, and is cut for others.

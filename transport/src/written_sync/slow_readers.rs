@@ -14,9 +14,13 @@ use crate::lock::lock;
 /// as much as a slow reader takes in that time.
 const STILL: u64 = 2000;
 
-/// How long room is waited for that others have given back, before another response is cut: files are closed elsewhere.
+/// How long room is waited for as readers make some, before the response is cut of one that reads.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The same for room of a response that is cut, before another one is.
 const COMES: Duration = Duration::from_millis(100);
-const LOOK: Duration = Duration::from_millis(2);
+/// Between two looks at all readers, and two tries.
+const LOOK: Duration = Duration::from_millis(20);
+const TRY: Duration = Duration::from_millis(2);
 
 /// Those of a server.
 #[derive(Default)]
@@ -29,8 +33,41 @@ pub(crate) struct SlowReaders {
 struct SlowReader {
     window: Weak<Window>,
     /// How often it had taken something when it was last looked at, and since when it has taken nothing more; `None` where
-    /// its function did not hold a place then, or the server was to read for it.
-    seen: Option<(u64, u64)>,
+    /// the server was to read for it then, or its function held another place than before, or none.
+    seen: Option<Seen>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    taken: u64,
+    holds: Option<Held>,
+    since: u64,
+}
+
+impl SlowReader {
+    /// Since when its reader stands still, which has been looked at before. The server waits for it.
+    fn still_since(&mut self, lag: Option<Lag>, now: u64) -> Option<u64> {
+        let lag = lag.filter(|lag| !lag.is_being_read);
+        self.seen = lag.map(|Lag { taken, holds, .. }| match self.seen {
+            Some(seen) if (seen.taken, seen.holds) == (taken, holds) => seen,
+            _ => Seen { taken, holds, since: now },
+        });
+        self.seen.map(|seen| seen.since)
+    }
+}
+
+fn is_still(since: Option<u64>, now: u64) -> bool {
+    since.is_some_and(|since| now >= since + STILL)
+}
+
+/// Whom a lack of room is to cost its response.
+enum Verdict {
+    /// The one that has found none.
+    Own,
+    /// Another one, which is cut.
+    Cut,
+    /// Nobody yet.
+    Waits,
 }
 
 impl SlowReaders {
@@ -51,16 +88,12 @@ impl SlowReaders {
     pub(super) fn cut_stillest(&self, now: u64, takes: impl Fn(Held) -> bool) {
         let mut stillest: Option<(u64, Lag, usize)> = None;
         let windows = self.look(|reader, lag, at| {
-            let lag = lag.filter(|lag| lag.holds.is_some() && !lag.is_being_read);
-            reader.seen = lag.map(|lag| match reader.seen {
-                Some((taken, since)) if taken == lag.taken => (taken, since),
-                _ => (lag.taken, now),
-            });
-            if let (Some(lag), Some((_, since))) = (lag, reader.seen) {
-                let may_be_cut = now >= since + STILL && lag.holds.is_some_and(&takes);
-                if may_be_cut && stillest.is_none_or(|(least, ..)| since < least) {
-                    stillest = Some((since, lag, at));
-                }
+            let since = reader.still_since(lag, now);
+            let Some(lag) = lag.filter(|lag| lag.holds.is_some_and(&takes) && is_still(since, now)) else {
+                return;
+            };
+            if let Some(since) = since.filter(|&since| stillest.is_none_or(|(least, ..)| since < least)) {
+                stillest = Some((since, lag, at));
             }
         });
         let Some((_, lag, at)) = stillest else { return };
@@ -70,24 +103,34 @@ impl SlowReaders {
         }
     }
 
-    /// Writes into the file of a function that has found no room there: once more, and then after the response has been cut
-    /// whose reader is furthest behind, unless it is its own. One at a time.
+    /// Writes into the file of a function that has found no room there: once more, and then as soon as readers have made
+    /// some, or the response has been cut whose reader stands still, or is furthest behind where that takes long, unless it
+    /// is its own. One at a time, which does what readers wait for meanwhile (`helps`).
     pub(super) fn write_with_room(
         &self,
         own: &Arc<Window>,
         mut write: impl FnMut() -> io::Result<()>,
         is_for_want_of_room: impl Fn(&io::Error) -> bool,
+        helps: impl Fn() -> bool,
+        now: impl Fn() -> u64,
     ) -> io::Result<()> {
         let _makes_room = lock(&self.makes_room);
+        let began = Instant::now();
         loop {
             let error = match write() {
                 Err(error) if is_for_want_of_room(&error) => error,
                 written => return written,
             };
-            let Some(is_cut) = self.cut_longest(own) else { return Err(error) };
-            let (began, comes) = (Instant::now(), if is_cut { COMES } else { LOOK });
-            while began.elapsed() < comes {
-                thread::sleep(LOOK);
+            let is_cut = match self.cut_longest(own, now(), began.elapsed() >= PATIENCE) {
+                Verdict::Own => return Err(error),
+                Verdict::Cut => true,
+                Verdict::Waits => false,
+            };
+            let (looked, comes) = (Instant::now(), if is_cut { COMES } else { LOOK });
+            while looked.elapsed() < comes {
+                if !helps() {
+                    thread::sleep(TRY);
+                }
                 match write() {
                     Err(error) if is_for_want_of_room(&error) => {}
                     written => return written,
@@ -96,21 +139,35 @@ impl SlowReaders {
         }
     }
 
-    /// Cuts the response whose reader is furthest behind in its files. `None`: that is its own. `false`: the reader has just
-    /// taken something, or begins to.
-    fn cut_longest(&self, own: &Arc<Window>) -> Option<bool> {
+    /// Cuts the response that has most in its files of those whose readers stand still, or of all.
+    fn cut_longest(&self, own: &Arc<Window>, now: u64, of_all: bool) -> Verdict {
         // Nobody reads it any more.
-        own.check().ok()?;
-        let mut most = own.lag().map_or(0, |lag| lag.in_file);
-        let mut longest = None;
-        let windows = self.look(|_, lag, at| {
-            if let Some(lag) = lag.filter(|lag| lag.in_file > most) {
-                (most, longest) = (lag.in_file, Some((lag, at)));
+        if own.check().is_err() {
+            return Verdict::Own;
+        }
+        let mut longest: Option<(Lag, usize)> = None;
+        let windows = self.look(|reader, lag, at| {
+            let since = reader.still_since(lag, now);
+            let Some(lag) = lag.filter(|_| of_all || is_still(since, now)) else { return };
+            if lag.in_file > longest.map_or(0, |(longest, _)| longest.in_file) {
+                longest = Some((lag, at));
             }
         });
-        let (lag, at) = longest?;
-        let text = "Its reader is slow, and there is no room for more files of responses, of which its own is the longest.";
-        Some(windows.get(at)?.cut_if_still(lag, BodyFailure::source(text)))
+        let longest = longest.and_then(|(lag, at)| Some((lag, windows.get(at)?)));
+        match longest {
+            None if of_all => Verdict::Own,
+            None => Verdict::Waits,
+            Some((_, window)) if Arc::ptr_eq(window, own) => Verdict::Own,
+            Some((lag, window)) => {
+                let text = "Its reader is slow, and there is no room for more files of responses, of which its own is the longest.";
+                // Else it has just taken something, or begins to.
+                if window.cut_if_still(lag, BodyFailure::source(text)) {
+                    Verdict::Cut
+                } else {
+                    Verdict::Waits
+                }
+            }
+        }
     }
 
     /// Looks at each. What comes back holds the windows outside of the lock: to drop the last of one closes its file.
@@ -129,6 +186,9 @@ impl SlowReaders {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use httpfsm::handler::NoRoom;
 
     use super::*;
@@ -168,7 +228,8 @@ mod tests {
         [&own, &other].into_iter().for_each(|window| has_in_file(window));
         readers.add(&other);
         own.close();
-        let written = readers.write_with_room(&own, || Err(io::Error::other(NoRoom)), |_| true);
+        let written =
+            readers.write_with_room(&own, || Err(io::Error::other(NoRoom)), |_| true, || false, || 0);
         assert!(written.is_err() && other.check().is_ok());
     }
 
@@ -181,15 +242,17 @@ mod tests {
             readers.add(window);
         }
         let is_cut = || others.iter().filter(|window| window.check().is_err()).count();
-        let failed = readers.write_with_room(own, || Err(io::ErrorKind::NotFound.into()), |_| false);
+        let failed =
+            readers.write_with_room(own, || Err(io::ErrorKind::NotFound.into()), |_| false, || false, || 0);
         assert!(failed.is_err() && is_cut() == 0);
         // Room comes a little behind the cut.
-        let mut tries = 0;
+        let (mut tries, now) = (0, AtomicU64::new(0));
         let write = || {
-            tries += 1;
+            tries += is_cut();
             if tries > 3 { Ok(()) } else { Err(io::Error::other(NoRoom)) }
         };
-        assert!(readers.write_with_room(own, write, |_| true).is_ok());
+        let now = || now.fetch_add(STILL, Relaxed);
+        assert!(readers.write_with_room(own, write, |_| true, || false, now).is_ok());
         assert_eq!(is_cut(), 1);
     }
 }

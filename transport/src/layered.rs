@@ -13,19 +13,25 @@ use crate::wire::Wire;
 
 use self::buffers::ThreadBuffer;
 use self::through::Through;
+use self::unread::Unread;
 
 mod buffers;
 mod handshake;
 mod slices;
 mod through;
+mod unread;
 
-/// Bytes that are read from below at once.
+/// What is read from below at once where the reader has room for less.
 const READ_BYTES: usize = 16 << 10;
+/// The same where it has room for more.
+const MOST_BYTES: usize = (64 << 10) + OVERHEAD_BYTES;
+/// What is read beyond the room of the reader: what the layer's protocol adds to 64 KiB, and not much more.
+const OVERHEAD_BYTES: usize = 512;
 /// Bytes of replies above which nothing is read until they are sent.
 const REPLY_BYTES: usize = 16 << 10;
 /// A buffer that waits is copied to a smaller one if it is more than a quarter and this many bytes too large.
 const SPARE_BYTES: usize = 1 << 10;
-/// Reads from below in one poll, before others get their turn.
+/// Calls of `received` in one poll that find nothing to be read; then others get their turn.
 const READS_PER_POLL: usize = 16;
 
 /// A [`Wire`] whose bytes go through a [`Layer`]: what is written becomes what the layer makes of it, and what is read is
@@ -34,8 +40,8 @@ const READS_PER_POLL: usize = 16;
 /// What the layer makes of plain bytes leaves when they are written, as far as the layer [passes it
 /// on](Layer::write_through) and the wire below takes it at once. The rest waits until it is [flushed](Wire::poll_flush),
 /// with what the layer sends by itself; a read passes the latter on as well. That is at most what the layer makes of 64 KiB
-/// of plain bytes, and 16 KiB of replies. A connection that waits for its peer holds no buffer but the layer's own: those in
-/// use are the thread's.
+/// of plain bytes, and 16 KiB of replies. A read fills its buffer with what the layer finds in one read of the wire below,
+/// of up to 64 KiB. A connection that waits for its peer holds no buffer but the layer's own: those in use are the thread's.
 ///
 /// The half-close is the end of the layer's protocol, and then that of the wire below. An end below without that of the
 /// protocol is an error, of the kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Where the layer fails, what it has
@@ -66,9 +72,7 @@ pub struct Layered<W, L> {
     sent: usize,
     /// How many bytes of `down` the layer has made when it received something.
     replies: usize,
-    /// What was read from below; the layer has taken the first `taken` bytes.
-    up: Vec<u8>,
-    taken: usize,
+    up: Unread,
     failed: Option<LayerError>,
     /// Who waits until `down` is sent.
     reader: Option<Waker>,
@@ -105,8 +109,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             down: Vec::new(),
             sent: 0,
             replies: 0,
-            up: Vec::new(),
-            taken: 0,
+            up: Unread::default(),
             failed: None,
             reader: None,
             writer: None,
@@ -137,19 +140,16 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         &mut self.layer
     }
 
-    /// Lets the layer append to `down`; where nothing waits to be sent, that is the thread's buffer.
-    fn append<T>(&mut self, what: impl FnOnce(&mut L, &mut Vec<u8>) -> T) -> T {
+    /// Has a buffer to which the layer appends; where nothing waits to be sent, that of the thread.
+    fn borrow_buffer(&mut self) {
         if self.down.capacity() == 0 {
             self.down = ThreadBuffer::ToSend.borrow();
         }
-        what(&mut self.layer, &mut self.down)
     }
 
     /// Lets the layer write to the wire below, for which nothing waits, and append the rest to `down`.
     fn write_through(&mut self, plain: &[IoSlice<'_>], cx: &mut Context<'_>) -> Result<usize, LayerError> {
-        if self.down.capacity() == 0 {
-            self.down = ThreadBuffer::ToSend.borrow();
-        }
+        self.borrow_buffer();
         let mut below = Through::new(&mut self.below, cx);
         let written = self.layer.write_through(plain, &mut below, &mut self.down);
         let outcome = below.into_outcome();
@@ -244,6 +244,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     /// Notes that the layer receives nothing more. A writer that waits for that is woken, to see the error.
     fn end_input(&mut self) {
         self.input_over = true;
+        self.up.clear();
         self.wake_writer();
     }
 
@@ -255,59 +256,21 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         }
     }
 
-    /// Passes bytes from below to the layer. Returns `false` if it takes none.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    /// Passes bytes from below to the layer: those that it has left before, or as many as are there now, up to `most`.
+    /// Returns `false` if it takes none.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<bool>> {
         if self.up.is_empty() {
-            let mut up = ThreadBuffer::Received.borrow();
-            up.resize(READ_BYTES, 0);
-            let read = self.below.poll_read(cx, &mut up);
-            let received = match &read {
-                Poll::Ready(Ok(bytes @ 1..)) => Some(self.receive(up.get(..*bytes).unwrap_or_default())),
-                _ => None,
-            };
-            if let (Some(Ok(taken)), Poll::Ready(Ok(bytes))) = (&received, &read) {
-                self.up.extend_from_slice(up.get(*taken..*bytes).unwrap_or_default());
-            }
-            ThreadBuffer::Received.give_back(up);
-            match (ready!(read)?, received) {
-                (_, Some(received)) => self.received(received, cx),
-                _ => {
+            match ready!(self.below.poll_read(cx, self.up.room(most)))? {
+                0 => {
                     self.below_ended = true;
                     self.layer.below_ended();
                     self.end_input();
-                    Poll::Ready(Ok(true))
+                    return Poll::Ready(Ok(true));
                 }
+                bytes => self.up.came(bytes),
             }
-        } else {
-            let up = std::mem::take(&mut self.up);
-            let received = self.receive(up.get(self.taken..).unwrap_or_default());
-            self.taken += *received.as_ref().unwrap_or(&0);
-            if self.taken < up.len() {
-                self.up = up;
-            } else {
-                self.taken = 0;
-            }
-            self.received(received, cx)
         }
-    }
-
-    /// Passes these bytes to the layer, and counts its replies. After the end of our output, replies are dropped.
-    fn receive(&mut self, bytes: &[u8]) -> Result<usize, LayerError> {
-        let before = self.down.len();
-        let received = self.append(|layer, down| layer.received(bytes, down));
-        if self.ended {
-            self.down.truncate(before);
-        }
-        self.replies += self.down.len() - before;
-        received
-    }
-
-    fn received(
-        &mut self,
-        received: Result<usize, LayerError>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<bool>> {
-        match received {
+        match self.receive() {
             Ok(taken) => {
                 if taken > 0 {
                     self.wake_writer();
@@ -321,43 +284,68 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             }
         }
     }
-}
 
-impl<W: Wire, L: Layer> Wire for Layered<W, L> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut took = true;
-        for _ in 0..READS_PER_POLL {
-            match self.layer.read(buffer) {
+    /// Passes the next bytes to the layer, and counts its replies. After the end of our output, replies are dropped.
+    fn receive(&mut self) -> Result<usize, LayerError> {
+        self.borrow_buffer();
+        let before = self.down.len();
+        let received = self.layer.received(self.up.next(), &mut self.down);
+        self.up.take(*received.as_ref().unwrap_or(&0));
+        if self.ended {
+            self.down.truncate(before);
+        }
+        self.replies += self.down.len() - before;
+        received
+    }
+
+    /// Reads what the layer finds in what is left of before and in one read from below, as far as there is room.
+    fn poll_plain(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        // So much fills the buffer with what is left of before, and leaves hardly anything, which would be copied.
+        let most = buffer.len().saturating_add(OVERHEAD_BYTES).saturating_sub(self.up.len());
+        let most = most.clamp(READ_BYTES, MOST_BYTES);
+        let (mut filled, mut took, mut turns) = (0, true, 0);
+        // Behind bytes that were found nothing is read from below, and the layer takes at least one at each turn.
+        while filled > 0 || turns < READS_PER_POLL {
+            match self.layer.read(buffer.get_mut(filled..).unwrap_or_default()) {
                 Ok(Some(0)) => {
                     self.end_input();
-                    return Poll::Ready(Ok(0));
+                    if filled == 0 {
+                        return Poll::Ready(Ok(0));
+                    }
+                    break;
                 }
                 Ok(Some(bytes)) => {
-                    // The replies to these bytes are sent at once.
-                    let _ = self.poll_down(cx, Side::Reader);
-                    return Poll::Ready(Ok(bytes));
+                    filled += bytes;
+                    if filled >= buffer.len() || self.up.is_empty() {
+                        break;
+                    }
+                    continue;
                 }
-                Ok(None) => {}
+                Ok(None) if filled > 0 && self.up.is_empty() => break,
                 Err(error) if self.failed.is_none() => {
-                    return Poll::Ready(Err(self.fail(error, cx, Side::Reader)));
+                    let _ = self.fail(error, cx, Side::Reader);
                 }
-                Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
-            if let Some(error) = self.failed.clone() {
-                let _ = self.poll_down(cx, Side::Reader);
-                return Poll::Ready(Err(error.into()));
+            if self.failed.is_some() {
+                break;
             }
             if self.below_ended || !took {
                 let text = "A layer took nothing of what it received, and had nothing to be read.";
                 let error = if took { LayerError::Truncated } else { LayerError::own(text) };
-                return Poll::Ready(Err(self.fail(error, cx, Side::Reader)));
+                let _ = self.fail(error, cx, Side::Reader);
+                break;
             }
+            turns += 1;
             let sent = self.poll_down(cx, Side::Reader);
             if self.replies >= REPLY_BYTES {
+                if filled > 0 {
+                    break;
+                }
                 ready!(sent)?;
                 continue;
             }
-            took = match self.poll_receive(cx) {
+            took = match self.poll_receive(cx, most) {
                 Poll::Ready(took) => took?,
                 // A peer that no longer takes bytes may have sent some before, so its error comes after the read.
                 Poll::Pending => match sent {
@@ -366,9 +354,25 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
                 },
             };
         }
-        // A peer may send records without plain bytes for ever, and other connections are to have their turn.
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        // The replies to what was read are sent at once.
+        let _ = self.poll_down(cx, Side::Reader);
+        match &self.failed {
+            _ if filled > 0 => Poll::Ready(Ok(filled)),
+            Some(error) => Poll::Ready(Err(error.clone().into())),
+            None => {
+                // A peer may send records without plain bytes for ever, and other connections are to have their turn.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<W: Wire, L: Layer> Wire for Layered<W, L> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let read = self.poll_plain(cx, buffer);
+        self.up.give_back();
+        read
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -423,7 +427,8 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
 
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.ended, true) && self.failed.is_none() {
-            self.append(|layer, down| layer.end(down));
+            self.borrow_buffer();
+            self.layer.end(&mut self.down);
         }
         ready!(self.poll_flush(cx))?;
         let closed = self.below.poll_close_write(cx);
@@ -433,7 +438,7 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
 
     /// With what the layer holds; beside that it is 0 while the connection waits for its peer.
     fn held(&self) -> usize {
-        self.down.capacity() + self.up.capacity() + self.layer.held() + self.below.held()
+        self.down.capacity() + self.up.held() + self.layer.held() + self.below.held()
     }
 
     fn owes_end(&self) -> bool {

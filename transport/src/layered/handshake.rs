@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::{Layered, READS_PER_POLL, REPLY_BYTES, Side};
+use super::{Layered, READ_BYTES, READS_PER_POLL, REPLY_BYTES, Side, Unread};
 use crate::layer::{Layer, LayerError};
 use crate::preface::Established;
 use crate::wire::Wire;
@@ -12,7 +12,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     /// The same as [`new`](Self::new), behind bytes that were read from the wire already.
     pub(crate) fn behind(below: W, layer: L, read: &[u8]) -> Self {
         let mut layered = Self::new(below, layer);
-        layered.up.extend_from_slice(read);
+        layered.up = Unread::own(read);
         layered
     }
 
@@ -40,6 +40,12 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     /// The handshake has failed: the error holds a [`LayerError`]. The peer has ended its input before:
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Else the connection is lost.
     pub fn poll_established(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Established>> {
+        let established = self.poll_handshake(cx);
+        self.up.give_back();
+        established
+    }
+
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Established>> {
         for _ in 0..READS_PER_POLL {
             if let Some(error) = self.failed.clone() {
                 let _ = self.poll_down(cx, Side::Reader);
@@ -67,7 +73,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
                 ready!(sent)?;
                 continue;
             }
-            match self.poll_receive(cx) {
+            match self.poll_receive(cx, READ_BYTES) {
                 Poll::Ready(Ok(true)) => {}
                 Poll::Ready(Ok(false)) => {
                     let error = LayerError::own("A layer took nothing of what it received in its handshake.");

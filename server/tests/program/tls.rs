@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::Receiver;
@@ -13,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
 use crate::signals::said;
-use crate::tools::tool;
+use crate::tools::{has_ipv6, tool};
 use crate::{FEW_CONNECTIONS, PATIENCE, ServerProcess, complaint, program, serve};
 
 on_each_transport! {
@@ -21,6 +22,8 @@ on_each_transport! {
     a_client_shows_a_certificate_or_is_not_served,
     plain_http_is_redirected_and_only_responses_over_tls_say_that_it_is_to_stay_so,
     sighup_reads_the_certificates_again_and_a_broken_pair_changes_nothing,
+    sighup_reads_the_authorities_of_clients_again,
+    each_address_that_is_given_speaks_tls,
     what_is_not_what_the_port_speaks_is_named_in_the_log,
 }
 
@@ -192,6 +195,9 @@ fn a_client_shows_a_certificate_or_is_not_served(transport: &str) {
         let wrong = ask(Some(&stranger));
         assert!(!wrong.status.success() && wrong.stdout.is_empty(), "{wrong:?}");
         wait_for(&told, &[" 127.0.0.1:", "not opened at 127.0.0.1:", "UnknownIssuer"]);
+        // Here the client does not know who has signed the certificate of the server.
+        assert!(!curl.command().arg(&url).output().expect("curl starts").status.success());
+        wait_for(&told, &[" 127.0.0.1:", "not opened at 127.0.0.1:", "received fatal alert: UnknownCA"]);
     }
 }
 
@@ -258,6 +264,58 @@ fn sighup_reads_the_certificates_again_and_a_broken_pair_changes_nothing(transpo
     server.signal(Signal::HUP);
     wait_for(&told, &["stay as they were: cannot read ", path(&served.certificate), "No such file"]);
     assert!(is_signed_by(&second));
+}
+
+fn sighup_reads_the_authorities_of_clients_again(transport: &str) {
+    let Some(curl) = Curl::find() else { return };
+    let (authority, first, second) = (Authority::new(), Authority::new(), Authority::new());
+    let (pair, of_first, of_second) = (authority.pair("server"), first.pair("client"), second.pair("client"));
+    let clients = authority.folder.path().join("clients.pem");
+    fs::copy(&first.certificate, &clients).expect("a copy");
+    let arguments = [&["--app", "hello", "--tls-client-ca", path(&clients)][..], &pair.arguments()].concat();
+    let mut server = ServerProcess::on(transport, &arguments);
+    let told = said(&mut server);
+    let url = url(&server, "/");
+    let is_served = |client: &Pair| {
+        let shown = ["--cert", path(&client.certificate), "--key", path(&client.key), "--include", &url];
+        let output = curl.command().args(authority.trusted()).args(shown).output().expect("curl starts");
+        output.stdout.starts_with(b"HTTP/1.1 200 ")
+    };
+    assert!(is_served(&of_first) && !is_served(&of_second));
+
+    fs::copy(&second.certificate, &clients).expect("a copy");
+    server.signal(Signal::HUP);
+    wait_for(&told, &["httpfsm: SIGHUP: new connections get the certificate of "]);
+    assert!(is_served(&of_second) && !is_served(&of_first));
+
+    fs::write(&clients, "no certificate").expect("a file");
+    server.signal(Signal::HUP);
+    wait_for(&told, &["httpfsm: SIGHUP: the certificates stay as they were: ", path(&clients)]);
+    assert!(is_served(&of_second) && !is_served(&of_first));
+}
+
+fn each_address_that_is_given_speaks_tls(transport: &str) {
+    let Some(curl) = Curl::find() else { return };
+    let mut asked = vec!["127.0.0.1:0", "127.0.0.1:0"];
+    asked.extend(has_ipv6().then_some("[::1]:0"));
+    let flags = asked.iter().flat_map(|address| ["--tls-listen", address]);
+    let mut command = serve(transport);
+    command.args(["--app", "hello", "--self-signed"]).args(flags);
+    let mut server = ServerProcess::spawn(&mut command);
+    let mut lines = server.listening.clone() + "\n";
+    for _ in 1..asked.len() {
+        server.stdout.read_line(&mut lines).expect("a line");
+    }
+    let mut found: Vec<_> = lines.lines().collect();
+    for (line, asked) in found.iter().zip(&asked) {
+        let address = line.strip_prefix("listening on ").unwrap_or(line);
+        let host = asked.strip_suffix('0').expect("its port");
+        assert!(address.starts_with(&format!("https://{host}")), "{address} for {asked}");
+        let response = curl.include(&["--insecure", "--globoff", address]);
+        assert_eq!(response.status, "HTTP/1.1 200 OK", "{address}");
+    }
+    found.dedup();
+    assert_eq!(found.len(), asked.len(), "{found:?}");
 }
 
 #[test]
@@ -370,6 +428,29 @@ fn a_key_that_would_be_served_is_refused() {
         "The file of --tls-key {key} is inside of ., whose files are served: everybody could read the private key."
     );
     assert!(said.contains(&message), "{said}");
+
+    // A link out of the folder is never followed, and one into it hides nothing.
+    let outside = tempfile::tempdir().expect("a folder");
+    let (inward, outward) = (outside.path().join("inward"), authority.folder.path().join("outward"));
+    let kept = outside.path().join("server.key");
+    fs::copy(&pair.key, &kept).expect("a copy");
+    symlink(&pair.key, &inward).expect("a link");
+    symlink(&kept, &outward).expect("a link");
+    let linked = |key: &Path| {
+        let mut command = program();
+        command.args(["serve", "--port", "0", "--tls-cert", path(&pair.certificate), "--tls-key", path(key)]);
+        command.arg(authority.folder.path());
+        command
+    };
+    let said = complaint(&mut linked(&inward), 1);
+    let folder = authority.folder.path().display();
+    assert!(said.contains(&format!("{} is inside of {folder}, ", inward.display())), "{said}");
+    if let Some(curl) = Curl::find() {
+        let server = ServerProcess::spawn(&mut linked(&outward));
+        let response = curl.include(&[&authority.trusted()[..], &[&url(&server, "/outward")]].concat());
+        assert_eq!(response.status, "HTTP/1.1 404 Not Found");
+    }
+
     let mut mistyped = program();
     mistyped.args([
         "serve",

@@ -23,7 +23,7 @@ use crate::others::OtherTasks;
 use crate::poller::{EVENTS, Events, Poller, WAKE_UP};
 use crate::task::Task;
 use crate::tunnels::Tunnels;
-use crate::work_queue::{Kind, Taken, Wakes, WorkQueue};
+use crate::work_queue::{Kind, Queued, Taken, Wakes, WorkQueue};
 
 /// Work that blocks.
 pub(crate) enum Work {
@@ -47,6 +47,15 @@ impl Work {
         match self {
             Self::Call(call) if call.is_short() => Kind::File,
             _ => Kind::Function,
+        }
+    }
+}
+
+impl Queued for Work {
+    fn is_wanted(&self) -> bool {
+        match self {
+            Self::Call(call) => call.is_wanted(),
+            Self::Function(_) => true,
         }
     }
 }

@@ -19,6 +19,9 @@ const TASKS: u32 = 8;
 /// Work with files that is taken while a function waits, before that has its turn.
 const FILES: u32 = 4;
 
+/// Functions that wait before those go that nobody waits for any more.
+const MANY: usize = 1024;
+
 /// See the module's documentation. `T` are tasks, and `F` functions that block, work with files among them. None is dropped
 /// under the lock.
 pub(crate) struct WorkQueue<T, F> {
@@ -34,6 +37,8 @@ struct State<T, F> {
     files: VecDeque<F>,
     /// How much of `files` was taken since a function was.
     files_taken: u32,
+    /// How many functions wait when unwanted ones go.
+    most_waiting: usize,
     /// Tasks taken since a function might have been.
     passed: u32,
     /// Functions that run.
@@ -64,13 +69,20 @@ pub(crate) enum Kind {
 /// Whether a worker sleeps that is to be woken now.
 pub(crate) type Wakes = bool;
 
-impl<T, F> WorkQueue<T, F> {
+/// A function that waits.
+pub(crate) trait Queued {
+    /// Whether there is anything left to do.
+    fn is_wanted(&self) -> bool;
+}
+
+impl<T, F: Queued> WorkQueue<T, F> {
     pub(crate) fn new(most_functions: usize) -> Self {
         let state = State {
             tasks: VecDeque::new(),
             functions: VecDeque::new(),
             files: VecDeque::new(),
             files_taken: 0,
+            most_waiting: MANY,
             passed: 0,
             running: 0,
             workers: 0,
@@ -89,27 +101,26 @@ impl<T, F> WorkQueue<T, F> {
     ///
     /// It is closed.
     pub(crate) fn push(&self, task: T) -> Result<Wakes, T> {
-        self.push_to(|state| &mut state.tasks, task)
+        let mut state = lock(&self.state);
+        if state.is_closed {
+            return Err(task);
+        }
+        state.tasks.push_back(task);
+        self.publish(state);
+        Ok(self.is_neglected())
     }
 
     /// # Errors
     ///
     /// It is closed.
     pub(crate) fn push_function(&self, kind: Kind, function: F) -> Result<Wakes, F> {
-        self.push_to(|state| state.queue(kind), function)
-    }
-
-    fn push_to<W>(
-        &self,
-        queue: impl FnOnce(&mut State<T, F>) -> &mut VecDeque<W>,
-        work: W,
-    ) -> Result<Wakes, W> {
         let mut state = lock(&self.state);
         if state.is_closed {
-            return Err(work);
+            return Err(function);
         }
-        queue(&mut state).push_back(work);
+        let unwanted = state.add(kind, function);
         self.publish(state);
+        drop(unwanted);
         Ok(self.is_neglected())
     }
 
@@ -142,11 +153,11 @@ impl<T, F> WorkQueue<T, F> {
     pub(crate) fn begin_function(&self, kind: Kind, function: F, next: Option<T>) -> (Option<F>, Wakes) {
         let mut state = lock(&self.state);
         let runs = state.waiting() == 0 && state.running < self.most_functions;
-        let mut function = Some(function);
+        let (mut function, mut unwanted) = (Some(function), VecDeque::new());
         if runs {
             state.running += 1;
-        } else {
-            state.queue(kind).extend(function.take());
+        } else if let Some(function) = function.take() {
+            unwanted = state.add(kind, function);
         }
         // Without either it has nothing else to do than to look here.
         let goes_on = runs || next.is_some();
@@ -154,6 +165,7 @@ impl<T, F> WorkQueue<T, F> {
             state.tasks.push_back(next);
         }
         self.publish(state);
+        drop(unwanted);
         (function, goes_on && self.is_neglected())
     }
 
@@ -226,12 +238,26 @@ impl<T, F> WorkQueue<T, F> {
     }
 }
 
-impl<T, F> State<T, F> {
-    fn queue(&mut self, kind: Kind) -> &mut VecDeque<F> {
-        match kind {
+impl<T, F: Queued> State<T, F> {
+    /// A function waits. Returns those that need not any more, if it is time to look: as many as wait, at most, were left
+    /// behind by requests that are gone, however long no function ends.
+    fn add(&mut self, kind: Kind, function: F) -> VecDeque<F> {
+        let queue = match kind {
             Kind::Function => &mut self.functions,
             Kind::File => &mut self.files,
+        };
+        queue.push_back(function);
+        let mut unwanted = VecDeque::new();
+        if self.waiting() > self.most_waiting {
+            for queue in [&mut self.functions, &mut self.files] {
+                for function in mem::take(queue) {
+                    let kept = if function.is_wanted() { &mut *queue } else { &mut unwanted };
+                    kept.push_back(function);
+                }
+            }
+            self.most_waiting = MANY.max(2 * self.waiting());
         }
+        unwanted
     }
 
     /// Functions that have not begun.
@@ -251,6 +277,12 @@ impl<T, F> State<T, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Queued for &'static str {
+        fn is_wanted(&self) -> bool {
+            !self.is_empty()
+        }
+    }
 
     type TestQueue = WorkQueue<&'static str, &'static str>;
 
@@ -289,6 +321,28 @@ mod tests {
         push(Kind::File, "last");
         push(Kind::Function, "f4");
         assert_eq!(taken(&queue), ["f4", "last"]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_goes_before_it_is_more_than_what_is_wanted() {
+        let queue = queue(1, &[]);
+        for wanted in [MANY / 2, 4 * MANY] {
+            for pushed in 0..10 * MANY {
+                for kind in [Kind::Function, Kind::File] {
+                    let name = if pushed % 10 == 0 && pushed < 10 * wanted { "wanted" } else { "" };
+                    assert!(queue.push_function(kind, name).is_ok());
+                    if pushed % 64 != 0 {
+                        continue;
+                    }
+                    let state = lock(&queue.state);
+                    let all = state.functions.iter().chain(&state.files);
+                    let wanted = all.filter(|name| name.is_wanted()).count();
+                    assert!(state.waiting() <= MANY.max(2 * wanted), "{} for {wanted}", state.waiting());
+                }
+            }
+        }
+        let wanted = taken(&queue).into_iter().filter(|name| name.is_wanted()).count();
+        assert_eq!(wanted, 2 * (MANY / 2 + MANY));
     }
 
     #[test]

@@ -71,6 +71,14 @@ impl Call {
         self.is_short
     }
 
+    /// Whether it does anything when it is [run](Self::run): `false` where whoever waited for it is gone. A queue may leave
+    /// such a call out: it holds no request any more, but takes memory, and while no function ends, clients that come and go
+    /// would leave ever more of them behind.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.function.as_ref().is_some_and(|function| function.is_wanted())
+    }
+
     /// Calls the function, on a thread that may block: [`may_block`](crate::may_block) says so while it runs, and no longer
     /// when whoever waits for it is woken, who may go on at once on this thread. It is not called if nobody waits for it any
     /// more.
@@ -99,6 +107,11 @@ impl fmt::Debug for Call {
 /// A function that is to be called once, in a blocking scope.
 pub(crate) trait CallFunction: Send + Sync {
     fn call(self: Arc<Self>);
+
+    /// Whether somebody waits for that.
+    fn is_wanted(&self) -> bool {
+        true
+    }
 
     /// Nobody will.
     fn abandon(&self);
@@ -210,6 +223,10 @@ where
         drop(blocking);
         // Whoever waits may go on at once, on this thread, too.
         self.finish(result);
+    }
+
+    fn is_wanted(&self) -> bool {
+        lock(&self.progress).request.is_some()
     }
 
     fn abandon(&self) {

@@ -78,6 +78,7 @@ pub trait Spawner: Send + Sync + 'static {
     ///
     ///     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
     ///         let mut queue = self.0.lock().map_err(|_| NoThread)?;
+    ///         queue.retain(Call::is_wanted);
     ///         queue.push_back(call);
     ///         Ok(())
     ///     }
@@ -347,6 +348,9 @@ trait PendingWork<T>: Send + Sync {
 
     /// Drops the work; `false` if it has begun already.
     fn discard(&self) -> bool;
+
+    /// Whether it has neither begun nor been dropped.
+    fn is_there(&self) -> bool;
 }
 
 impl<T, F: FnOnce() -> T + Send> PendingWork<T> for Mutex<Option<F>> {
@@ -361,6 +365,10 @@ impl<T, F: FnOnce() -> T + Send> PendingWork<T> for Mutex<Option<F>> {
         // Its drop is the application's code.
         panics::discard(work);
         is_there
+    }
+
+    fn is_there(&self) -> bool {
+        lock(self).is_some()
     }
 }
 
@@ -513,6 +521,10 @@ impl<T: Send, W: PendingWork<T>> CallFunction for JobState<T, W> {
         panics::discard(self);
     }
 
+    fn is_wanted(&self) -> bool {
+        self.work.is_there()
+    }
+
     /// A runtime that shuts down drops work unrun. Where the work has begun, here or where it was waited for, whoever
     /// does it reports.
     fn abandon(&self) {
@@ -562,6 +574,38 @@ pub(crate) mod tests {
             lock(&self.0).push(work);
             Ok(())
         }
+    }
+
+    /// Keeps what it is given.
+    #[derive(Default)]
+    struct Keeps(Arc<Mutex<Vec<Call>>>);
+
+    impl Spawner for Keeps {
+        fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+            Err(NoThread)
+        }
+
+        fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+            lock(&self.0).push(call);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_call_is_wanted_until_whoever_waited_for_it_is_gone() {
+        let kept = Keeps::default();
+        let calls = Arc::clone(&kept.0);
+        let are_wanted = || lock(&calls).iter().map(Call::is_wanted).collect::<Vec<_>>();
+        let [short, long] = [Job::spawn_short(&kept, || ()), Job::spawn(&kept, || ())];
+        let handler = crate::sync(kept, |_: httpfsm::handler::Request| "called");
+        let mut response = Box::pin(crate::test::call(handler, crate::test::TestRequest::get("/")));
+        assert!(response.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(are_wanted(), [true, true, true]);
+        assert_eq!(lock(&calls).iter().map(Call::is_short).collect::<Vec<_>>(), [true, false, false]);
+        drop((short, long));
+        assert_eq!(are_wanted(), [false, false, true]);
+        drop(response);
+        assert_eq!(are_wanted(), [false, false, false]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use loom::thread::{self, JoinHandle};
 
 use crate::duty::Duty;
 use crate::lock::{Condvar, Mutex, lock};
-use crate::work_queue::{Kind, Taken, WorkQueue};
+use crate::work_queue::{Kind, Queued, Taken, WorkQueue};
 
 /// As `TURNS` and `OWN_TURNS` there, but so few that both come up.
 const TURNS: u32 = 4;
@@ -42,6 +42,12 @@ pub(crate) struct Function {
     /// It runs work with a file that waits, before it blocks.
     pub(crate) helps: bool,
     pub(crate) kind: Kind,
+}
+
+impl Queued for Function {
+    fn is_wanted(&self) -> bool {
+        true
+    }
 }
 
 pub(crate) struct Pool {

@@ -125,6 +125,8 @@ impl Files {
             work.run();
             return Ok(());
         }
-        here::submit(work).map_or(Ok(()), |work| self.0.share_function(work))
+        // A file that is closed, say, does not displace what the application has begun and is about to wait for.
+        let left = if here::keeps_function() { Some(work) } else { here::submit(work) };
+        left.map_or(Ok(()), |work| self.0.share_function(work))
     }
 }

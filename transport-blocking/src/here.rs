@@ -8,7 +8,6 @@ use httpfsm_transport::{before_waiting, catch_panic, is_within_blocking};
 use crate::pool::{Pool, Work};
 use crate::task::Task;
 use crate::test::TestPool;
-use crate::work_queue::Kind;
 
 struct Here {
     pool: OnceCell<Arc<Pool>>,
@@ -147,9 +146,7 @@ pub(crate) fn submit(function: Work) -> Option<Work> {
     let mut function = Some(function);
     let _ = HERE.try_with(|here| {
         let Some(pool) = here.pool.get() else { return };
-        // One that is kept runs where this thread waits for it, which is not to be seen of what closes a file meanwhile.
-        let is_file = function.as_ref().is_some_and(|function| function.kind() == Kind::File);
-        if here.is_worker.get() && !(is_file && is_some(&here.own.function)) {
+        if here.is_worker.get() {
             function = here.own.function.replace(function.take());
         }
         function.take().into_iter().for_each(|function| {
@@ -157,6 +154,11 @@ pub(crate) fn submit(function: Work) -> Option<Work> {
         });
     });
     function
+}
+
+/// Whether this worker has kept a function, which runs where it is waited for.
+pub(crate) fn keeps_function() -> bool {
+    HERE.try_with(|here| is_some(&here.own.function)).unwrap_or_default()
 }
 
 /// Has a stand-in take the place of this worker, which runs a function, if there may be one more.

@@ -153,11 +153,11 @@ impl<T, F: Queued> WorkQueue<T, F> {
     pub(crate) fn begin_function(&self, kind: Kind, function: F, next: Option<T>) -> (Option<F>, Wakes) {
         let mut state = lock(&self.state);
         let runs = state.waiting() == 0 && state.running < self.most_functions;
-        let (mut function, mut unwanted) = (Some(function), VecDeque::new());
+        let (mut function, mut unwanted) = (Some(function), None);
         if runs {
             state.running += 1;
         } else if let Some(function) = function.take() {
-            unwanted = state.add(kind, function);
+            unwanted = Some(state.add(kind, function));
         }
         // Without either it has nothing else to do than to look here.
         let goes_on = runs || next.is_some();

@@ -375,7 +375,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.slot.note_idle(is_idle.then_some(at));
         let due = self.channel.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
-        let due = if is_idle { due } else { due.min(self.looks_at(wake_up, at)) };
+        // While nothing is read, a lost connection shows only when the wire is asked, and the application may take
+        // hours.
+        let due = if is_idle || self.is_reading(wake_up) { due } else { due.min(at.saturating_add(LOOK)) };
         self.slot.arm(due, at, cx);
         // The channel that grew pays: closing idle connections would free no buffers.
         fits || self.channel.state() != State::Head
@@ -393,17 +395,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         // What owns the bytes may be the application's.
         let _ = panics::catch(|| self.channel.handle(&Now::new(at, &stamp.date), Input::Disconnected));
-    }
-
-    /// When to look at what nobody wakes the task for.
-    fn looks_at(&self, wake_up: &WakeUp<'_>, at: u64) -> u64 {
-        if !self.is_reading(wake_up) {
-            // A lost connection shows only when the wire is asked, and the application may take hours.
-            return at.saturating_add(LOOK);
-        }
-        // A body that stands still gives way.
-        let spool = self.exchange.as_ref().and_then(|exchange| exchange.gathering.as_ref());
-        spool.and_then(|spool| spool.looks_at()).unwrap_or(NEVER)
     }
 
     /// Whether input is read, so that a read would tell of a lost connection.

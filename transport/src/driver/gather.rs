@@ -68,7 +68,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         match panics::attempt(|| spool.poll(&self.service.shared.spawner, cx)) {
             Err(text) => self.abort(Failure::Spool, &text, &wake_up.now),
-            Ok(Poll::Pending) => return false,
+            Ok(Poll::Pending) => {
+                if let Some(at) = spool.looks_at() {
+                    let now = self.opened.saturating_add(wake_up.now.at.as_millis());
+                    self.slot.arm(at, now, cx);
+                }
+                return false;
+            }
             Ok(Poll::Ready(Gathered::Demand(bytes))) => {
                 let goes_on = self.demand(bytes, &wake_up.now, cx);
                 if let Some(Exchange { gathering: Some(spool), .. }) = self.exchange.as_deref() {

@@ -152,21 +152,32 @@ impl<T, F: Queued> WorkQueue<T, F> {
     /// counts as running. `None`: others wait for their turn, and it waits behind those of its kind.
     pub(crate) fn begin_function(&self, kind: Kind, function: F, next: Option<T>) -> (Option<F>, Wakes) {
         let mut state = lock(&self.state);
-        let runs = state.waiting() == 0 && state.running < self.most_functions;
-        let (mut function, mut unwanted) = (Some(function), None);
-        if runs {
-            state.running += 1;
-        } else if let Some(function) = function.take() {
-            unwanted = Some(state.add(kind, function));
+        if state.waiting() > 0 || state.running >= self.most_functions {
+            return (None, self.wait_for_turn(state, kind, function, next));
         }
-        // Without either it has nothing else to do than to look here.
-        let goes_on = runs || next.is_some();
+        state.running += 1;
         if let Some(next) = next {
             state.tasks.push_back(next);
         }
         self.publish(state);
+        (Some(function), self.is_neglected())
+    }
+
+    #[cold]
+    fn wait_for_turn(
+        &self,
+        mut state: MutexGuard<'_, State<T, F>>,
+        kind: Kind,
+        function: F,
+        next: Option<T>,
+    ) -> Wakes {
+        let unwanted = state.add(kind, function);
+        // Without one to poll its worker has nothing else to do than to look here.
+        let goes_on = next.is_some();
+        state.tasks.extend(next);
+        self.publish(state);
         drop(unwanted);
-        (function, goes_on && self.is_neglected())
+        goes_on && self.is_neglected()
     }
 
     /// Work with a file, for a thread that runs a function.

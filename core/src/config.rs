@@ -377,16 +377,17 @@ pub struct ServerConfig {
     pub max_connections_per_peer: u32,
     /// Bytes that the server may hold in memory for all its channels: input and output that they keep while they wait,
     /// request bodies that nobody has read, and pieces of responses for which room was reserved
-    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in
-    /// order, for [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most, and
-    /// for bodies that are gathered, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0: where half of the
-    /// limit is taken, those go to a temporary file in pieces of 4 KiB, and leave the other half to those who have
-    /// none. A head that grows above 4 KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for
-    /// one that does not read. Bytes of a body that a peer has been asked for count as well: 8 KiB of one that has sent
-    /// nothing, and up to 128 KiB as it sends, or 512 KiB where a thread that blocks reads it. What reads a body from
-    /// its file does not wait for room, so a connection may hold 4 KiB above the limit for it, and a thread that blocks
-    /// 16 KiB; nor does a function that waits for its peer on one of few threads, which takes 4 KiB above it. Responses
-    /// that are given whole are the application's memory. Default 512 MiB; 0: no limit.
+    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order,
+    /// for [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most, and for bodies
+    /// that are gathered, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0: where half of the limit is
+    /// taken, those go to a temporary file when they stand still, and leave the other half to those who have none and to
+    /// those that move; where all is taken, they go there in pieces of 4 KiB. A head that grows above 4 KiB gets a 503;
+    /// and no more than 4 KiB is read ahead from a peer, or made for one that does not read. Bytes of a body that a peer
+    /// has been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB as it sends, or 512 KiB
+    /// where a thread that blocks reads it, and 16 KiB where the body is gathered. What reads a body from its file does
+    /// not wait for room, so a connection may hold 4 KiB above the limit for it, and a thread that blocks 16 KiB; nor
+    /// does a function that waits for its peer on one of few threads, which takes 4 KiB above it. Responses that are
+    /// given whole are the application's memory. Default 512 MiB; 0: no limit.
     pub max_buffered_bytes: u64,
     /// How long a request body, or a piece of a response, waits for room under
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,
@@ -395,7 +396,8 @@ pub struct ServerConfig {
     /// Bytes that bodies may occupy in temporary files, of all channels together: request bodies
     /// ([`inbuf_overflow`](ChannelConfig::inbuf_overflow)), and, in half of them at most, what functions that block write
     /// ahead of slow readers. A request whose body needs more gets a 503; a function that needs more waits, or, where as
-    /// many wait as may, the response whose reader is furthest behind is cut off. Default 4 GiB; 0: no limit.
+    /// many wait as may, waits two seconds for readers to make room, and then the response whose reader is furthest
+    /// behind is cut off; or at once, where that has taken nothing for two seconds. Default 4 GiB; 0: no limit.
     pub max_spooled_bytes: u64,
     /// The folder of these files, which have no names; empty: the system's folder for temporary files. On a file system in
     /// memory, as `/tmp` often is, the files are memory that `max_buffered_bytes` does not count: it is bounded by

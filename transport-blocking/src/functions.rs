@@ -106,7 +106,7 @@ impl Spawner for Files {
         here::give_place_up()
     }
 
-    fn run_short(&self) -> bool {
+    fn help(&self) -> bool {
         self.0.run_file()
     }
 
@@ -125,8 +125,6 @@ impl Files {
             work.run();
             return Ok(());
         }
-        // A file that is closed, say, does not displace what the application has begun and is about to wait for.
-        let left = if here::keeps_function() { Some(work) } else { here::submit(work) };
-        left.map_or(Ok(()), |work| self.0.share_function(work))
+        here::submit(work).map_or(Ok(()), |work| self.0.share_function(work))
     }
 }

@@ -58,6 +58,10 @@ impl Queued for Work {
             Self::Function(_) => true,
         }
     }
+
+    fn is_servers(&self) -> bool {
+        matches!(self, Self::Call(call) if call.is_servers())
+    }
 }
 
 /// Polls of a worker before it looks what has happened to sockets.
@@ -231,7 +235,7 @@ impl Pool {
         })
     }
 
-    /// Runs work with a file that waits, on this thread, which runs a function. `false`: there is none.
+    /// Runs work of the server with a file that waits, on this thread, which runs a function. `false`: there is none.
     pub(crate) fn run_file(&self) -> bool {
         let file = self.queue.take_file();
         file.map(|work| catch_panic(|| work.run())).is_some()

@@ -19,6 +19,9 @@ const TASKS: u32 = 8;
 /// Work with files that is taken while a function waits, before that has its turn.
 const FILES: u32 = 4;
 
+/// Work with files among which a thread that helps looks for the server's own.
+const NEXT: usize = 16;
+
 /// Functions that wait before those go that nobody waits for any more.
 const MANY: usize = 1024;
 
@@ -73,6 +76,9 @@ pub(crate) type Wakes = bool;
 pub(crate) trait Queued {
     /// Whether there is anything left to do.
     fn is_wanted(&self) -> bool;
+
+    /// Whether it is the server's own, so that nothing of the application's runs in it.
+    fn is_servers(&self) -> bool;
 }
 
 impl<T, F: Queued> WorkQueue<T, F> {
@@ -180,10 +186,12 @@ impl<T, F: Queued> WorkQueue<T, F> {
         goes_on && self.is_neglected()
     }
 
-    /// Work with a file, for a thread that runs a function.
+    /// The server's own work with a file, for a thread that runs a function, if there is some among what is taken next.
     pub(crate) fn take_file(&self) -> Option<F> {
         let mut state = lock(&self.state);
-        let file = if state.is_closed { None } else { state.files.pop_front() };
+        let is_open = !state.is_closed;
+        let at = state.files.iter().take(NEXT).position(|file| is_open && file.is_servers());
+        let file = at.and_then(|at| state.files.remove(at));
         self.publish(state);
         file
     }
@@ -293,6 +301,10 @@ mod tests {
         fn is_wanted(&self) -> bool {
             !self.is_empty()
         }
+
+        fn is_servers(&self) -> bool {
+            self.starts_with("own")
+        }
     }
 
     type TestQueue = WorkQueue<&'static str, &'static str>;
@@ -354,6 +366,19 @@ mod tests {
         }
         let wanted = taken(&queue).into_iter().filter(|name| name.is_wanted()).count();
         assert_eq!(wanted, 2 * (MANY / 2 + MANY));
+    }
+
+    #[test]
+    fn who_helps_takes_the_servers_own_work_with_files_and_nothing_else() {
+        let (function, file) = (Kind::Function, Kind::File);
+        let queue =
+            queue(1, &[(function, "own"), (file, "a"), (file, "own 1"), (file, "b"), (file, "own 2")]);
+        let helps = [(); 3].map(|()| queue.take_file());
+        assert_eq!(helps, [Some("own 1"), Some("own 2"), None]);
+        assert_eq!(taken(&queue), ["a", "b", "own"]);
+        let queue = self::queue(1, &[(file, "own 1")]);
+        assert!(queue.close());
+        assert_eq!(queue.take_file(), None);
     }
 
     #[test]

@@ -55,12 +55,23 @@ use crate::{panics, waiting};
 /// ```
 pub struct Call {
     function: Option<Arc<dyn CallFunction>>,
-    is_short: bool,
+    kind: CallKind,
+}
+
+/// What a call is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    /// A function, or a job, that may take long.
+    Long,
+    /// Short work of the application.
+    Short,
+    /// The server's own, which is short as well.
+    Servers,
 }
 
 impl Call {
-    pub(crate) fn new(function: Arc<dyn CallFunction>, is_short: bool) -> Self {
-        Self { function: Some(function), is_short }
+    pub(crate) fn new(function: Arc<dyn CallFunction>, kind: CallKind) -> Self {
+        Self { function: Some(function), kind }
     }
 
     /// Whether it is work with a file for a request that is under way, which waits for no peer
@@ -68,7 +79,16 @@ impl Call {
     #[inline]
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.is_short
+        self.kind != CallKind::Long
+    }
+
+    /// Whether it is the server's own work with the file of a body: short, and nothing of the application's runs in it, so
+    /// that a thread may run it within a function of the application, whatever that holds
+    /// ([`Spawner::help`](crate::Spawner::help)).
+    #[inline]
+    #[must_use]
+    pub fn is_servers(&self) -> bool {
+        self.kind == CallKind::Servers
     }
 
     /// Whether it does anything when it is [run](Self::run): `false` where whoever waited for it is gone. A queue may leave
@@ -202,7 +222,7 @@ where
     pub(crate) fn begin(self: &Arc<Self>, request: Request) -> Call {
         let place = request.keep_place();
         lock(&self.progress).request = Some((request, place));
-        Call::new(Arc::<Self>::clone(self), false)
+        Call::new(Arc::<Self>::clone(self), CallKind::Long)
     }
 }
 

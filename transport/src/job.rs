@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::{error, fmt, io, thread};
 
-use crate::call::{Call, CallFunction};
+use crate::call::{Call, CallFunction, CallKind};
 use crate::lock::lock;
 use crate::may_block::BlockingScope;
 use crate::{panics, waiting};
@@ -56,10 +56,10 @@ pub trait Spawner: Send + Sync + 'static {
         self.spawn_blocking(Box::new(move || call.run()))
     }
 
-    /// Runs a piece of [short](Call::is_short) work that waits for a thread, on the thread that calls this, which runs other
-    /// work of this spawner. `false`: there is none. A function that goes on into a file, since it may not wait for its
-    /// reader, does that meanwhile, where all threads may be such functions and none comes to what readers wait for. The
-    /// default is `false`.
+    /// Runs a piece of the [server's own](Call::is_servers) work that waits for a thread, on the thread that calls this,
+    /// which runs other work of this spawner. `false`: there is none. A function that goes on into a file, since it may
+    /// not wait for its reader, does that meanwhile, where all threads may be such functions and none comes to what
+    /// readers wait for. The default is `false`.
     ///
     /// ```
     /// use std::collections::VecDeque;
@@ -79,26 +79,26 @@ pub trait Spawner: Send + Sync + 'static {
     ///     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
     ///         let mut queue = self.0.lock().map_err(|_| NoThread)?;
     ///         queue.retain(Call::is_wanted);
-    ///         queue.push_back(call);
+    ///         if call.is_short() { queue.push_front(call) } else { queue.push_back(call) }
     ///         Ok(())
     ///     }
     ///
-    ///     fn run_short(&self) -> bool {
+    ///     fn help(&self) -> bool {
     ///         let Ok(mut queue) = self.0.lock() else { return false };
-    ///         let short = queue.iter().position(Call::is_short).and_then(|at| queue.remove(at));
+    ///         let own = queue.iter().position(Call::is_servers).and_then(|at| queue.remove(at));
     ///         drop(queue);
-    ///         short.map(Call::run).is_some()
+    ///         own.map(Call::run).is_some()
     ///     }
     /// }
     ///
     /// let queue = Queue::default();
     /// let long = Job::spawn(&queue, || "a report")?;
     /// let short = Job::spawn_short(&queue, || "a piece of a file")?;
-    /// assert!(queue.run_short() && !queue.run_short());
+    /// assert!(!queue.help(), "those are the application's");
     /// # drop((long, short));
     /// # Ok::<(), NoThread>(())
     /// ```
-    fn run_short(&self) -> bool {
+    fn help(&self) -> bool {
         false
     }
 
@@ -286,8 +286,8 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
         (**self).spawn_call(call)
     }
 
-    fn run_short(&self) -> bool {
-        (**self).run_short()
+    fn help(&self) -> bool {
+        (**self).help()
     }
 
     fn is_scarce(&self) -> bool {
@@ -379,11 +379,11 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// [`NoThread`] where the spawner says so. The work is dropped then, also where the spawner keeps what it was given.
     pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NoThread> {
-        Self::begin(spawner, work, false)
+        Self::begin(spawner, work, CallKind::Long)
     }
 
     /// The same for work that is short and waits for no peer, as the read of a piece of a file is. Where threads are few it
-    /// does not wait behind all functions, and whoever waits for room may run it.
+    /// does not wait behind all functions.
     ///
     /// # Errors
     ///
@@ -404,17 +404,25 @@ impl<T: Send + 'static> Job<T> {
         spawner: &dyn Spawner,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Self, NoThread> {
-        Self::begin(spawner, work, true)
+        Self::begin(spawner, work, CallKind::Short)
+    }
+
+    /// The same for the server's own work with the file of a body.
+    pub(crate) fn spawn_own(
+        spawner: &dyn Spawner,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Self, NoThread> {
+        Self::begin(spawner, work, CallKind::Servers)
     }
 
     fn begin(
         spawner: &dyn Spawner,
         work: impl FnOnce() -> T + Send + 'static,
-        is_short: bool,
+        kind: CallKind,
     ) -> Result<Self, NoThread> {
         let progress = Mutex::new(JobProgress::Running(None));
         let shared = Arc::new(JobState { progress, work: Mutex::new(Some(work)) });
-        let call = Call::new(Arc::<JobState<_, _>>::clone(&shared), is_short);
+        let call = Call::new(Arc::<JobState<_, _>>::clone(&shared), kind);
         // Made before the spawner is called, so that it drops the work if that fails or panics.
         let job = Self(shared);
         spawner.spawn_call(call)?;

@@ -304,7 +304,8 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         let most = buffer.len().saturating_add(OVERHEAD_BYTES).saturating_sub(self.up.len());
         let most = most.clamp(READ_BYTES, MOST_BYTES);
         let (mut filled, mut took, mut turns) = (0, true, 0);
-        // Behind bytes that were found nothing is read from below, and the layer takes at least one at each turn.
+        // Behind bytes that were found nothing is read from below, and at each turn the layer takes one at least, or has
+        // found some.
         while filled > 0 || turns < READS_PER_POLL {
             match self.layer.read(buffer.get_mut(filled..).unwrap_or_default()) {
                 Ok(Some(0)) => {
@@ -316,6 +317,8 @@ impl<W: Wire, L: Layer> Layered<W, L> {
                 }
                 Ok(Some(bytes)) => {
                     filled += bytes;
+                    // It may have waited with what comes for these to be read.
+                    took = true;
                     if filled >= buffer.len() || self.up.is_empty() {
                         break;
                     }

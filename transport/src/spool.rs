@@ -211,7 +211,8 @@ impl Spool {
         if let Some(trailers) = self.end.take() {
             return Poll::Ready(Gathered::Whole(self.finish(trailers, spawner)));
         }
-        let window = window(self.received, OWED);
+        // What one that stands still keeps is no more than is granted anyway, and as much in memory.
+        let window = if self.spares_memory() { GRANTED.into() } else { window(self.received, OWED) };
         if self.credit >= window / 2 {
             return Poll::Pending;
         }
@@ -222,6 +223,7 @@ impl Spool {
 
     /// Gives the memory to a job that appends it to the file, which it makes if there is none.
     fn write(&mut self, spawner: &Arc<dyn Spawner>) {
+        self.look = None;
         let memory = std::mem::take(&mut self.memory);
         let file = match std::mem::replace(&mut self.file, Storage::Memory) {
             Storage::File(file) => Some(file),
@@ -237,7 +239,7 @@ impl Spool {
             Ok(file)
         };
         // A spawner may panic, as that of a runtime that shuts down.
-        let written = panics::attempt(|| Job::spawn_short(&**spawner, work).map_err(io::Error::from));
+        let written = panics::attempt(|| Job::spawn_own(&**spawner, work).map_err(io::Error::from));
         let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
         self.file = Storage::Writing(written.unwrap_or_else(|error| Job::done(Err(error))));
     }
@@ -317,7 +319,7 @@ impl Source for FileSource {
                 return Poll::Ready(this.take(read(file, rewind, reserved)));
             }
             if let Some((file, rewind)) = this.file.take() {
-                let piece = Job::spawn_short(&*this.spawner, move || read(file, rewind, reserved));
+                let piece = Job::spawn_own(&*this.spawner, move || read(file, rewind, reserved));
                 this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
             }
         }

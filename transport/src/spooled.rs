@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::accept::is_shortage;
-use crate::call::{Call, CallFunction};
+use crate::call::{Call, CallFunction, CallKind};
 use crate::job::{NoThread, Spawner};
 use crate::ledger::{Charge, Ledger};
 use crate::lock::lock;
@@ -116,7 +116,8 @@ impl Drop for Spooled {
         }
         // Where no thread is to be had, the work is dropped, which closes it here after all.
         let _ = panics::catch(|| {
-            let _ = self.spawner.spawn_call(Call::new(Arc::new(Closing(Mutex::new(file))), true));
+            let _ =
+                self.spawner.spawn_call(Call::new(Arc::new(Closing(Mutex::new(file))), CallKind::Servers));
         });
     }
 }

@@ -283,7 +283,7 @@ impl Running {
             window.is_read();
             read
         };
-        Job::spawn_short(&*self.files, read).unwrap_or_else(|none| Job::done(Err(none.into())))
+        Job::spawn_own(&*self.files, read).unwrap_or_else(|none| Job::done(Err(none.into())))
     }
 }
 

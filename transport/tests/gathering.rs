@@ -127,7 +127,10 @@ fn a_body_goes_to_the_disk_where_memory_is_scarce_and_it_stands_still() {
 #[test]
 fn peers_that_stand_still_with_a_little_leave_room_for_those_who_have_no_disk() {
     const LESS: u32 = 50;
-    for full in [ServerConfig::hardened(), ServerConfig::default()] {
+    for (full, sent) in [ServerConfig::hardened(), ServerConfig::default()]
+        .into_iter()
+        .flat_map(|full| [4095, 12_000].map(|sent| (full.clone(), sent)))
+    {
         let mut config = full.clone();
         config.max_connections = full.max_connections / LESS;
         config.max_buffered_bytes = full.max_buffered_bytes / u64::from(LESS);
@@ -141,7 +144,7 @@ fn peers_that_stand_still_with_a_little_leave_room_for_those_who_have_no_disk() 
             .map(|_| {
                 let client = server.connect().unwrap();
                 post(&client, 1_000_000);
-                client.send(vec![b'x'; 12_000]);
+                client.send(vec![b'x'; sent]);
                 server.run();
                 client
             })

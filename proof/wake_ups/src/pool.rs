@@ -48,6 +48,10 @@ impl Queued for Function {
     fn is_wanted(&self) -> bool {
         true
     }
+
+    fn is_servers(&self) -> bool {
+        true
+    }
 }
 
 pub(crate) struct Pool {

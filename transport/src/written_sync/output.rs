@@ -113,7 +113,7 @@ impl Output {
                     window,
                     || self.spool(window, &piece),
                     is_for_want_of_room,
-                    || self.files.run_short(),
+                    || self.files.help(),
                     || self.ledger.now(),
                 ),
             };
@@ -149,7 +149,7 @@ impl Output {
     /// has written itself.
     fn help(&self) {
         if !self.runs_in_place {
-            let _ = (0..HELPS).take_while(|_| self.files.run_short()).count();
+            let _ = (0..HELPS).take_while(|_| self.files.help()).count();
         }
     }
 

@@ -32,8 +32,8 @@ pub(crate) struct SlowReaders {
 
 struct SlowReader {
     window: Weak<Window>,
-    /// How often it had taken something when it was last looked at, and since when it has taken nothing more; `None` where
-    /// the server was to read for it then, or its function held another place than before, or none.
+    /// How often it had taken something when it was last looked at, and since when it has taken nothing more and its
+    /// function has held the same place, or none; `None` where the server was to read for it then.
     seen: Option<Seen>,
 }
 

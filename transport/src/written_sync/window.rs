@@ -19,6 +19,9 @@ const BYTES: usize = 256 << 10;
 /// Pieces in memory, at most, however small they are.
 const PIECES: usize = 64;
 
+/// What is in files is so many at least, before they are longer than they begin with.
+const PARTS: u64 = 8;
+
 /// See the module's documentation.
 #[derive(Default)]
 pub(super) struct Window {
@@ -387,6 +390,8 @@ impl WindowState {
 impl Overflow {
     /// The file that is written next.
     fn last(&mut self, full: u64) -> WindowFile {
+        // Each takes a descriptor, so they are longer where there are some.
+        let full = full.max(self.length() / PARTS);
         if self.files.back().is_none_or(|part| part.written >= full) {
             self.files.push_back(Part::default());
         }

@@ -396,8 +396,8 @@ pub struct ServerConfig {
     /// Bytes that bodies may occupy in temporary files, of all channels together: request bodies
     /// ([`inbuf_overflow`](ChannelConfig::inbuf_overflow)), and, in half of them at most, what functions that block write
     /// ahead of slow readers. A request whose body needs more gets a 503; a function that needs more waits, or, where as
-    /// many wait as may, waits two seconds for readers to make room, and then the response whose reader is furthest
-    /// behind is cut off; or at once, where that has taken nothing for two seconds. Default 4 GiB; 0: no limit.
+    /// many wait as may, waits for readers to make room, and the response whose reader is slow and furthest behind is cut
+    /// off. Default 4 GiB; 0: no limit.
     pub max_spooled_bytes: u64,
     /// The folder of these files, which have no names; empty: the system's folder for temporary files. On a file system in
     /// memory, as `/tmp` often is, the files are memory that `max_buffered_bytes` does not count: it is bounded by

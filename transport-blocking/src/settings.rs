@@ -67,9 +67,9 @@ impl Blocking {
     /// reader has taken nothing for longest, if for two seconds. With 0 that is one of those that hold a place to
     /// [wait](Self::waiting), if there are any. Where the files of all responses are as long as they may be, half of
     /// [`max_spooled_bytes`](httpfsm::ServerConfig::max_spooled_bytes), functions wait until readers have made room, and
-    /// where none has for two seconds, or one has taken nothing for two seconds, the response is cut off whose reader is
-    /// furthest behind in its files. The more of them, the more a server needs of that: 8 MiB for each, and as much again
-    /// for those that find no place.
+    /// where one takes less than 4 MiB a second, or none has made any for two seconds, the response is cut off whose
+    /// reader is furthest behind in its files. The more of them, the more a server needs of that: 8 MiB for each, and as
+    /// much again for those that find no place.
     ///
     /// A function that holds something that there is little of, as a connection to a database, holds it while it waits:
     /// it lets it go before, or 0 is set, and [`waiting`](Self::waiting), too; slow readers of long responses take the disk

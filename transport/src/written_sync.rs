@@ -44,18 +44,18 @@ const READ: usize = 256 << 10;
 /// What it returns as an error, and a panic, cut the response off. When the peer is gone, its writes fail with
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe), and so they do when the response was cut off for want of room.
 ///
-/// The bytes are joined to pieces of 64 KiB; [`flush`](Write::flush) has those leave that were written so far. The function
-/// may be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it waits as long
-/// as its peer takes bytes at `min_write_rate`, or for `write_timeout` where it takes none. Where the threads are
-/// [few](Spawner::is_scarce), so many functions may wait as the transport [permits](crate::Service::permit_waiting); the
-/// others go on, and what they write waits in a temporary file. Before that is longer than a 512th part of
-/// `max_spooled_bytes`, within 64 KiB and 8 MiB, or where it finds no room, another thread [takes the
-/// place](Spawner::give_place_up) of the function, which then waits; not where the function writes from another thread than
-/// its own. Where no thread can, the function goes on into the file, and of the functions that wait that one is cut off
-/// whose reader has taken nothing for longest, if for two seconds, so that there is a place the next time. Files of
-/// responses take half of `max_spooled_bytes` at most: where that is full, the response is cut off whose reader is furthest
-/// behind of those that have taken nothing for two seconds, or, where readers have made no room for two seconds, of all.
-/// Where that is its own, its writes fail.
+/// The bytes are joined to pieces of 64 KiB; [`flush`](Write::flush) has those leave that were written so far. The
+/// function may be 256 KiB ahead of its peer, or less where the server has little room (`max_buffered_bytes`). Then it
+/// waits as long as its peer takes bytes at `min_write_rate`, or for `write_timeout` where it takes none. Where the
+/// threads are [few](Spawner::is_scarce), so many functions may wait as the transport
+/// [permits](crate::Service::permit_waiting); the others go on, and what they write waits in a temporary file. Before
+/// that is longer than a 512th part of `max_spooled_bytes`, within 64 KiB and 8 MiB, or where it finds no room, another
+/// thread [takes the place](Spawner::give_place_up) of the function, which then waits; not where the function writes from
+/// another thread than its own. Where no thread can, the function goes on into the file, and of the functions that wait
+/// that one is cut off whose reader has taken nothing for longest, if for two seconds, so that there is a place the next
+/// time. Files of responses take half of `max_spooled_bytes` at most: where that is full, the response is cut off whose
+/// reader is furthest behind of those that take less than 4 MiB a second, or, where readers have made no room for two
+/// seconds, of all. Where that is its own, its writes fail.
 ///
 /// A function whose peer has left runs on until it writes next, and its request no longer counts towards
 /// `maximum_simultaneous_requests` as one of [`sync`](crate::sync) does: what takes long before the first byte is done in

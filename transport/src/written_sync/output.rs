@@ -156,7 +156,7 @@ impl Output {
     /// It has others cut for it, and is cut for others.
     fn watch(&mut self, window: &Arc<Window>) {
         if !std::mem::replace(&mut self.is_watched, true) {
-            self.slow_readers.add(window);
+            self.slow_readers.add(window, self.ledger.now());
         }
     }
 

@@ -14,7 +14,13 @@ use crate::lock::lock;
 /// as much as a slow reader takes in that time.
 const STILL: u64 = 2000;
 
-/// How long room is waited for as readers make some, before the response is cut of one that reads.
+/// A reader that takes so many bytes a second makes room soon, and holds nobody up for long who waits for that. Slower ones
+/// could hold all workers so.
+const FAST: u64 = 4 << 20;
+/// Milliseconds over which that is measured, at least: a system's own buffer takes megabytes at once.
+const MEASURED: u64 = 2000;
+
+/// How long room is waited for where all readers are fast.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for room of a response that is cut, before another one is.
 const COMES: Duration = Duration::from_millis(100);
@@ -35,6 +41,16 @@ struct SlowReader {
     /// How often it had taken something when it was last looked at, and since when it has taken nothing more and its
     /// function has held the same place, or none; `None` where the server was to read for it then.
     seen: Option<Seen>,
+    pace: Pace,
+}
+
+#[derive(Clone, Copy)]
+struct Pace {
+    /// What it had taken at this time.
+    bytes: u64,
+    at: u64,
+    /// Before that it took less than a fast one does.
+    is_slow: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -54,10 +70,18 @@ impl SlowReader {
         });
         self.seen.map(|seen| seen.since)
     }
-}
 
-fn is_still(since: Option<u64>, now: u64) -> bool {
-    since.is_some_and(|since| now >= since + STILL)
+    /// Whether it was slow when it was measured last. The server does not wait for one that it is to read for.
+    fn is_slow(&mut self, lag: &Lag, now: u64) -> bool {
+        let Lag { bytes, is_being_read, .. } = *lag;
+        let pace = &mut self.pace;
+        let passed = now.saturating_sub(pace.at);
+        if passed >= MEASURED {
+            let is_slow = bytes.saturating_sub(pace.bytes).saturating_mul(1000) < FAST.saturating_mul(passed);
+            *pace = Pace { bytes, at: now, is_slow };
+        }
+        pace.is_slow && !is_being_read
+    }
 }
 
 /// Whom a lack of room is to cost its response.
@@ -72,7 +96,7 @@ enum Verdict {
 
 impl SlowReaders {
     /// The function of this window begins to wait, or to write into a file.
-    pub(super) fn add(&self, window: &Arc<Window>) {
+    pub(super) fn add(&self, window: &Arc<Window>, now: u64) {
         let mut readers = lock(&self.readers);
         if readers.len() == readers.capacity() {
             readers.retain(|reader| reader.window.strong_count() > 0);
@@ -80,7 +104,8 @@ impl SlowReaders {
             let more = readers.len().max(16);
             readers.reserve(more);
         }
-        readers.push(SlowReader { window: Arc::downgrade(window), seen: None });
+        let pace = Pace { bytes: window.lag().map_or(0, |lag| lag.bytes), at: now, is_slow: false };
+        readers.push(SlowReader { window: Arc::downgrade(window), seen: None, pace });
     }
 
     /// Has a function that waits give its place to another one, which `takes` such a place: that whose reader has taken
@@ -89,7 +114,8 @@ impl SlowReaders {
         let mut stillest: Option<(u64, Lag, usize)> = None;
         let windows = self.look(|reader, lag, at| {
             let since = reader.still_since(lag, now);
-            let Some(lag) = lag.filter(|lag| lag.holds.is_some_and(&takes) && is_still(since, now)) else {
+            let is_still = since.is_some_and(|since| now >= since + STILL);
+            let Some(lag) = lag.filter(|lag| lag.holds.is_some_and(&takes) && is_still) else {
                 return;
             };
             if let Some(since) = since.filter(|&since| stillest.is_none_or(|(least, ..)| since < least)) {
@@ -104,8 +130,8 @@ impl SlowReaders {
     }
 
     /// Writes into the file of a function that has found no room there: once more, and then as soon as readers have made
-    /// some, or the response has been cut whose reader stands still, or is furthest behind where that takes long, unless it
-    /// is its own. One at a time, which does what readers wait for meanwhile (`helps`).
+    /// some, or the response has been cut whose reader is furthest behind of the slow ones, or of all where that takes
+    /// long, unless it is its own. One at a time, which does what readers wait for meanwhile (`helps`).
     pub(super) fn write_with_room(
         &self,
         own: &Arc<Window>,
@@ -139,7 +165,7 @@ impl SlowReaders {
         }
     }
 
-    /// Cuts the response that has most in its files of those whose readers stand still, or of all.
+    /// Cuts the response that has most in its files of those whose readers are slow, or of all.
     fn cut_longest(&self, own: &Arc<Window>, now: u64, of_all: bool) -> Verdict {
         // Nobody reads it any more.
         if own.check().is_err() {
@@ -147,8 +173,7 @@ impl SlowReaders {
         }
         let mut longest: Option<(Lag, usize)> = None;
         let windows = self.look(|reader, lag, at| {
-            let since = reader.still_since(lag, now);
-            let Some(lag) = lag.filter(|_| of_all || is_still(since, now)) else { return };
+            let Some(lag) = lag.filter(|lag| reader.is_slow(lag, now) || of_all) else { return };
             if lag.in_file > longest.map_or(0, |(longest, _)| longest.in_file) {
                 longest = Some((lag, at));
             }
@@ -208,7 +233,7 @@ mod tests {
                 while window.lag().is_none_or(|lag| lag.holds.is_none()) {
                     thread::yield_now();
                 }
-                readers.add(window);
+                readers.add(window, 0);
                 // The first is still for longer.
                 readers.cut_stillest(at as u64, |_| true);
             }
@@ -226,11 +251,26 @@ mod tests {
     fn nothing_is_cut_for_what_nobody_reads() {
         let (readers, [own, other]) = (SlowReaders::default(), [(); 2].map(|()| Arc::<Window>::default()));
         [&own, &other].into_iter().for_each(|window| has_in_file(window));
-        readers.add(&other);
+        readers.add(&other, 0);
         own.close();
         let written =
             readers.write_with_room(&own, || Err(io::Error::other(NoRoom)), |_| true, || false, || 0);
         assert!(written.is_err() && other.check().is_ok());
+    }
+
+    #[test]
+    fn a_reader_is_slow_that_has_taken_less_than_a_fast_one_and_is_not_waited_for_by_it() {
+        let lag = |bytes, is_being_read| Lag { taken: 0, bytes, in_file: 9, holds: None, is_being_read };
+        let pace = Pace { bytes: 5, at: 0, is_slow: false };
+        let mut reader = SlowReader { window: Weak::new(), seen: None, pace };
+        let fast = FAST / 1000 * MEASURED;
+        assert!(!reader.is_slow(&lag(5, false), 0), "nothing is known");
+        assert!(!reader.is_slow(&lag(5, false), MEASURED - 1));
+        assert!(!reader.is_slow(&lag(5 + fast + 1000, false), MEASURED));
+        assert!(reader.is_slow(&lag(5 + 2 * fast, false), 2 * MEASURED));
+        assert!(!reader.is_slow(&lag(5 + 2 * fast, true), 2 * MEASURED), "the server is to read for it");
+        assert!(reader.is_slow(&lag(5 + 9 * fast, false), 2 * MEASURED + 1), "it is measured anew later");
+        assert!(!reader.is_slow(&lag(5 + 9 * fast, false), 3 * MEASURED));
     }
 
     #[test]
@@ -239,7 +279,7 @@ mod tests {
         let [own, others @ ..] = &windows;
         for window in others {
             has_in_file(window);
-            readers.add(window);
+            readers.add(window, 0);
         }
         let is_cut = || others.iter().filter(|window| window.check().is_err()).count();
         let failed =
@@ -251,7 +291,7 @@ mod tests {
             tries += is_cut();
             if tries > 3 { Ok(()) } else { Err(io::Error::other(NoRoom)) }
         };
-        let now = || now.fetch_add(STILL, Relaxed);
+        let now = || now.fetch_add(MEASURED, Relaxed);
         assert!(readers.write_with_room(own, write, |_| true, || false, now).is_ok());
         assert_eq!(is_cut(), 1);
     }

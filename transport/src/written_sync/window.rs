@@ -41,6 +41,8 @@ struct WindowState {
     end: Option<WriteEnd>,
     /// How often the source has taken something.
     taken: u64,
+    /// How many bytes that were.
+    bytes: u64,
     /// The function waits until something was taken.
     is_waited_for: bool,
     /// What it holds meanwhile, of which there is little.
@@ -115,6 +117,8 @@ pub(super) enum Next {
 pub(super) struct Lag {
     /// How often the source has taken something.
     pub(super) taken: u64,
+    /// How many bytes that were.
+    pub(super) bytes: u64,
     /// Bytes in the file that it has not taken.
     pub(super) in_file: u64,
     /// The function waits for it, and holds this meanwhile.
@@ -288,6 +292,7 @@ impl Window {
     pub(super) fn was_read(&self, bytes: u64) {
         let mut state = lock(&self.state);
         state.taken += 1;
+        state.bytes += bytes;
         if let Some(overflow) = &mut state.overflow {
             overflow.unread -= bytes;
             overflow.files.front_mut().into_iter().for_each(|part| part.read += bytes);
@@ -322,6 +327,7 @@ impl WindowState {
         let is_behind = self.is_waited_for || self.overflow.is_some();
         (is_behind && !self.is_over()).then_some(Lag {
             taken: self.taken,
+            bytes: self.bytes,
             in_file,
             holds: self.holds.filter(|_| self.is_waited_for),
             is_being_read,
@@ -357,6 +363,7 @@ impl WindowState {
         if let Some(bytes) = self.pieces.pop_front() {
             self.held -= bytes.len();
             self.taken += 1;
+            self.bytes += bytes.len() as u64;
             // Not for each piece: it is a system call, and a switch between threads.
             let makes_room =
                 self.is_waited_for && self.overflow.is_none() && (self.pieces.is_empty() || self.has_room());

@@ -125,6 +125,10 @@ impl Files {
             work.run();
             return Ok(());
         }
-        here::submit(work).map_or(Ok(()), |work| self.0.share_function(work))
+        // A function that is kept runs where it is awaited. A file that is closed in between does not displace it: all
+        // workers could wait for functions that none of them has any more.
+        let steps_back = matches!(&work, Work::Call(call) if !call.is_awaited()) && here::keeps_function();
+        let left = if steps_back { Some(work) } else { here::submit(work) };
+        left.map_or(Ok(()), |work| self.0.share_function(work))
     }
 }

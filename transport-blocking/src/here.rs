@@ -156,6 +156,11 @@ pub(crate) fn submit(function: Work) -> Option<Work> {
     function
 }
 
+/// Whether this worker has kept a function.
+pub(crate) fn keeps_function() -> bool {
+    HERE.try_with(|here| is_some(&here.own.function)).unwrap_or_default()
+}
+
 /// Has a stand-in take the place of this worker, which runs a function, if there may be one more.
 pub(crate) fn give_place_up() -> bool {
     let give_up = |here: &Here| {

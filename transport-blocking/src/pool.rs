@@ -82,8 +82,8 @@ pub(crate) struct Pool {
     /// How many functions may run at once.
     most_functions: usize,
     /// A task is in it once, and a request has at most a function and a piece of a file. On top come files that are to be
-    /// closed, whose bytes count until they are, and an empty call for each function whose request is gone, until its turn.
-    /// What handlers spawn is for the application to bound.
+    /// closed, whose bytes count until they are, and empty calls of functions whose requests are gone, until there are more
+    /// of them than of others. What handlers spawn is for the application to bound.
     queue: WorkQueue<Arc<Task>, Work>,
     duty: Duty,
     /// How many workers may have stand-ins at once, and how many have.

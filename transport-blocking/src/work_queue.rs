@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::lock::{Mutex, MutexGuard, lock};
 use crate::sleepers::Sleepers;
@@ -20,7 +21,7 @@ const TASKS: u32 = 8;
 const FILES: u32 = 4;
 
 /// Work with files among which a thread that helps looks for the server's own.
-const NEXT: usize = 16;
+const NEXT: usize = 1024;
 
 /// Functions that wait before those go that nobody waits for any more.
 const MANY: usize = 1024;
@@ -126,7 +127,7 @@ impl<T, F: Queued> WorkQueue<T, F> {
         }
         let unwanted = state.add(kind, function);
         self.publish(state);
-        drop(unwanted);
+        discard(unwanted);
         Ok(self.is_neglected())
     }
 
@@ -182,7 +183,7 @@ impl<T, F: Queued> WorkQueue<T, F> {
         let goes_on = next.is_some();
         state.tasks.extend(next);
         self.publish(state);
-        drop(unwanted);
+        discard(unwanted);
         goes_on && self.is_neglected()
     }
 
@@ -254,6 +255,13 @@ impl<T, F: Queued> WorkQueue<T, F> {
     pub(crate) fn take_all(&self) -> (VecDeque<T>, [VecDeque<F>; 2]) {
         let mut state = lock(&self.state);
         (mem::take(&mut state.tasks), [mem::take(&mut state.functions), mem::take(&mut state.files)])
+    }
+}
+
+/// The drop is the application's code, and a panic in one must not meet that of another.
+fn discard<F>(unwanted: VecDeque<F>) {
+    for function in unwanted {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(function)));
     }
 }
 

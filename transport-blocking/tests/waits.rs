@@ -309,3 +309,31 @@ fn a_handler_that_blocks_for_a_function_that_it_has_begun_gets_what_that_returns
     }
     is_healthy(&server);
 }
+
+/// What closes a file runs on a worker, too, and does not take the place of what the handler is about to wait for: as many
+/// requests as there are workers, and one, would leave that to nobody.
+#[test]
+fn a_handler_that_blocks_for_a_function_gets_what_that_returns_though_it_has_let_go_of_a_file() {
+    let mut config = ServerConfig::default();
+    config.channel.inbuf_overflow = 1;
+    let inside = Arc::new(AtomicUsize::new(0));
+    let server = start(config, move |mut request: Request| {
+        let inside = Arc::clone(&inside);
+        async move {
+            let mut body = request.take_body();
+            body.gathered().await;
+            inside.fetch_add(1, Ordering::SeqCst);
+            eventually("all workers are in handlers", || inside.load(Ordering::SeqCst) > WORKERS);
+            let job = Job::spawn(&Functions, || "done").unwrap();
+            drop(body);
+            block_on(job)
+        }
+    });
+    let head = "POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+    let clients = [(); WORKERS + 1].map(|()| ask(&server, &[head.as_bytes(), &[b'x'; 100_000]].concat()));
+    for mut client in clients {
+        let mut response = String::new();
+        client.read_to_string(&mut response).expect("somebody runs it");
+        assert!(response.ends_with("done"), "{response}");
+    }
+}

@@ -67,6 +67,8 @@ pub(crate) enum CallKind {
     Short,
     /// The server's own, which is short as well.
     Servers,
+    /// The same, of which nobody awaits the end.
+    Closing,
 }
 
 impl Call {
@@ -88,7 +90,15 @@ impl Call {
     #[inline]
     #[must_use]
     pub fn is_servers(&self) -> bool {
-        self.kind == CallKind::Servers
+        matches!(self.kind, CallKind::Servers | CallKind::Closing)
+    }
+
+    /// Whether somebody may await its end: not of a file that is closed. A thread that keeps what it has begun for where
+    /// that is awaited keeps no such call instead.
+    #[inline]
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.kind != CallKind::Closing
     }
 
     /// Whether it does anything when it is [run](Self::run): `false` where whoever waited for it is gone. A queue may leave

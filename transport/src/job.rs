@@ -77,8 +77,8 @@ pub trait Spawner: Send + Sync + 'static {
     ///     }
     ///
     ///     fn spawn_call(&self, call: Call) -> Result<(), NoThread> {
+    ///         assert!(call.is_wanted() && call.is_awaited());
     ///         let mut queue = self.0.lock().map_err(|_| NoThread)?;
-    ///         queue.retain(Call::is_wanted);
     ///         if call.is_short() { queue.push_front(call) } else { queue.push_back(call) }
     ///         Ok(())
     ///     }

@@ -290,6 +290,13 @@ impl Ledger {
         Charge { ledger: Arc::clone(self), row: Row::Written, bytes: 0 }
     }
 
+    /// Whether there may be so many bytes more in files of responses.
+    pub(crate) fn has_written_room(&self, bytes: u64) -> Result<(), NoRoom> {
+        let fits = |row, most: u64| self.row(row).saturating_add(bytes) <= most;
+        let has_room = fits(Row::Written, self.max_spooled / WRITTEN) && fits(Row::Spooled, self.max_spooled);
+        if has_room { Ok(()) } else { Err(NoRoom) }
+    }
+
     /// How long the file of a response becomes whose function may wait.
     pub(crate) fn file_share(&self) -> u64 {
         (self.max_spooled / FILE_SHARE).clamp(FILE_LEAST, FILE_MOST)

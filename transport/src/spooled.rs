@@ -117,7 +117,7 @@ impl Drop for Spooled {
         // Where no thread is to be had, the work is dropped, which closes it here after all.
         let _ = panics::catch(|| {
             let _ =
-                self.spawner.spawn_call(Call::new(Arc::new(Closing(Mutex::new(file))), CallKind::Servers));
+                self.spawner.spawn_call(Call::new(Arc::new(Closing(Mutex::new(file))), CallKind::Closing));
         });
     }
 }

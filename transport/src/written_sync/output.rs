@@ -156,7 +156,7 @@ impl Output {
     /// It has others cut for it, and is cut for others.
     fn watch(&mut self, window: &Arc<Window>) {
         if !std::mem::replace(&mut self.is_watched, true) {
-            self.slow_readers.add(window, self.ledger.now());
+            self.slow_readers.add(window);
         }
     }
 
@@ -164,7 +164,11 @@ impl Output {
         window.spool(piece.len(), self.ledger.file_share(), |file| {
             let file = match file {
                 Some(file) => file,
-                none => none.insert(Spooled::create_written(&self.ledger, Arc::clone(&self.files))?),
+                none => {
+                    // Not made to find that out: it is tried again and again.
+                    self.ledger.has_written_room(piece.len() as u64).map_err(io::Error::other)?;
+                    none.insert(Spooled::create_written(&self.ledger, Arc::clone(&self.files))?)
+                }
             };
             file.append(piece)
         })

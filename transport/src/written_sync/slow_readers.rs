@@ -20,7 +20,7 @@ const FAST: u64 = 4 << 20;
 /// Milliseconds over which that is measured, at least: a system's own buffer takes megabytes at once.
 const MEASURED: u64 = 2000;
 
-/// How long room is waited for where all readers are fast.
+/// How long room is waited for where no reader is known to be slow and none takes anything.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The same for room of a response that is cut, before another one is.
 const COMES: Duration = Duration::from_millis(100);
@@ -41,7 +41,8 @@ struct SlowReader {
     /// How often it had taken something when it was last looked at, and since when it has taken nothing more and its
     /// function has held the same place, or none; `None` where the server was to read for it then.
     seen: Option<Seen>,
-    pace: Pace,
+    /// `None` where it was not behind when it was last looked at.
+    pace: Option<Pace>,
 }
 
 #[derive(Clone, Copy)]
@@ -74,14 +75,25 @@ impl SlowReader {
     /// Whether it was slow when it was measured last. The server does not wait for one that it is to read for.
     fn is_slow(&mut self, lag: &Lag, now: u64) -> bool {
         let Lag { bytes, is_being_read, .. } = *lag;
-        let pace = &mut self.pace;
+        let unknown = Pace { bytes, at: now, is_slow: false };
+        let pace = self.pace.get_or_insert(unknown);
         let passed = now.saturating_sub(pace.at);
-        if passed >= MEASURED {
+        if passed >= 2 * MEASURED {
+            // It may have had nothing to take meanwhile.
+            *pace = unknown;
+        } else if passed >= MEASURED {
             let is_slow = bytes.saturating_sub(pace.bytes).saturating_mul(1000) < FAST.saturating_mul(passed);
             *pace = Pace { bytes, at: now, is_slow };
         }
         pace.is_slow && !is_being_read
     }
+}
+
+/// Since when a function waits for room while readers take nothing.
+struct Patience {
+    since: Instant,
+    /// What they had taken in all when they were last looked at.
+    bytes: u64,
 }
 
 /// Whom a lack of room is to cost its response.
@@ -96,7 +108,7 @@ enum Verdict {
 
 impl SlowReaders {
     /// The function of this window begins to wait, or to write into a file.
-    pub(super) fn add(&self, window: &Arc<Window>, now: u64) {
+    pub(super) fn add(&self, window: &Arc<Window>) {
         let mut readers = lock(&self.readers);
         if readers.len() == readers.capacity() {
             readers.retain(|reader| reader.window.strong_count() > 0);
@@ -104,8 +116,7 @@ impl SlowReaders {
             let more = readers.len().max(16);
             readers.reserve(more);
         }
-        let pace = Pace { bytes: window.lag().map_or(0, |lag| lag.bytes), at: now, is_slow: false };
-        readers.push(SlowReader { window: Arc::downgrade(window), seen: None, pace });
+        readers.push(SlowReader { window: Arc::downgrade(window), seen: None, pace: None });
     }
 
     /// Has a function that waits give its place to another one, which `takes` such a place: that whose reader has taken
@@ -141,13 +152,13 @@ impl SlowReaders {
         now: impl Fn() -> u64,
     ) -> io::Result<()> {
         let _makes_room = lock(&self.makes_room);
-        let began = Instant::now();
+        let mut patience = Patience { since: Instant::now(), bytes: 0 };
         loop {
             let error = match write() {
                 Err(error) if is_for_want_of_room(&error) => error,
                 written => return written,
             };
-            let is_cut = match self.cut_longest(own, now(), began.elapsed() >= PATIENCE) {
+            let is_cut = match self.cut_longest(own, now(), &mut patience) {
                 Verdict::Own => return Err(error),
                 Verdict::Cut => true,
                 Verdict::Waits => false,
@@ -166,20 +177,30 @@ impl SlowReaders {
     }
 
     /// Cuts the response that has most in its files of those whose readers are slow, or of all.
-    fn cut_longest(&self, own: &Arc<Window>, now: u64, of_all: bool) -> Verdict {
+    fn cut_longest(&self, own: &Arc<Window>, now: u64, patience: &mut Patience) -> Verdict {
         // Nobody reads it any more.
         if own.check().is_err() {
             return Verdict::Own;
         }
-        let mut longest: Option<(Lag, usize)> = None;
+        let (mut longest, mut bytes): (Option<(Lag, usize)>, u64) = (None, 0);
+        let of_all = patience.since.elapsed() >= PATIENCE;
         let windows = self.look(|reader, lag, at| {
-            let Some(lag) = lag.filter(|lag| reader.is_slow(lag, now) || of_all) else { return };
+            let Some(lag) = lag else { return reader.pace = None };
+            bytes = bytes.wrapping_add(lag.bytes);
+            if !(reader.is_slow(&lag, now) || of_all) {
+                return;
+            }
             if lag.in_file > longest.map_or(0, |(longest, _)| longest.in_file) {
                 longest = Some((lag, at));
             }
         });
+        let is_taken = patience.bytes != bytes;
+        if is_taken {
+            *patience = Patience { since: Instant::now(), bytes };
+        }
         let longest = longest.and_then(|(lag, at)| Some((lag, windows.get(at)?)));
         match longest {
+            _ if of_all && is_taken => Verdict::Waits,
             None if of_all => Verdict::Own,
             None => Verdict::Waits,
             Some((_, window)) if Arc::ptr_eq(window, own) => Verdict::Own,
@@ -233,7 +254,7 @@ mod tests {
                 while window.lag().is_none_or(|lag| lag.holds.is_none()) {
                     thread::yield_now();
                 }
-                readers.add(window, 0);
+                readers.add(window);
                 // The first is still for longer.
                 readers.cut_stillest(at as u64, |_| true);
             }
@@ -251,7 +272,7 @@ mod tests {
     fn nothing_is_cut_for_what_nobody_reads() {
         let (readers, [own, other]) = (SlowReaders::default(), [(); 2].map(|()| Arc::<Window>::default()));
         [&own, &other].into_iter().for_each(|window| has_in_file(window));
-        readers.add(&other, 0);
+        readers.add(&other);
         own.close();
         let written =
             readers.write_with_room(&own, || Err(io::Error::other(NoRoom)), |_| true, || false, || 0);
@@ -261,8 +282,7 @@ mod tests {
     #[test]
     fn a_reader_is_slow_that_has_taken_less_than_a_fast_one_and_is_not_waited_for_by_it() {
         let lag = |bytes, is_being_read| Lag { taken: 0, bytes, in_file: 9, holds: None, is_being_read };
-        let pace = Pace { bytes: 5, at: 0, is_slow: false };
-        let mut reader = SlowReader { window: Weak::new(), seen: None, pace };
+        let mut reader = SlowReader { window: Weak::new(), seen: None, pace: None };
         let fast = FAST / 1000 * MEASURED;
         assert!(!reader.is_slow(&lag(5, false), 0), "nothing is known");
         assert!(!reader.is_slow(&lag(5, false), MEASURED - 1));
@@ -271,6 +291,8 @@ mod tests {
         assert!(!reader.is_slow(&lag(5 + 2 * fast, true), 2 * MEASURED), "the server is to read for it");
         assert!(reader.is_slow(&lag(5 + 9 * fast, false), 2 * MEASURED + 1), "it is measured anew later");
         assert!(!reader.is_slow(&lag(5 + 9 * fast, false), 3 * MEASURED));
+        assert!(reader.is_slow(&lag(5 + 9 * fast, false), 4 * MEASURED));
+        assert!(!reader.is_slow(&lag(5 + 9 * fast, false), 6 * MEASURED), "it may have had nothing to take");
     }
 
     #[test]
@@ -279,7 +301,7 @@ mod tests {
         let [own, others @ ..] = &windows;
         for window in others {
             has_in_file(window);
-            readers.add(window, 0);
+            readers.add(window);
         }
         let is_cut = || others.iter().filter(|window| window.check().is_err()).count();
         let failed =

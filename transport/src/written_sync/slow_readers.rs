@@ -18,7 +18,7 @@ const STILL: u64 = 2000;
 /// could hold all workers so.
 const FAST: u64 = 4 << 20;
 /// Milliseconds over which that is measured, at least: a system's own buffer takes megabytes at once.
-const MEASURED: u64 = 2000;
+const MEASURED: u64 = 1000;
 
 /// How long room is waited for where no reader is known to be slow and none takes anything.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -67,7 +67,7 @@ impl Blocking {
     /// reader has taken nothing for longest, if for two seconds. With 0 that is one of those that hold a place to
     /// [wait](Self::waiting), if there are any. Where the files of all responses are as long as they may be, half of
     /// [`max_spooled_bytes`](httpfsm::ServerConfig::max_spooled_bytes), functions wait until readers have made room, and
-    /// where one takes less than 4 MiB a second, or none has made any for two seconds, the response is cut off whose
+    /// where one takes less than 4 MiB a second, or none has taken anything for two seconds, the response is cut off whose
     /// reader is furthest behind in its files. The more of them, the more a server needs of that: 8 MiB for each, and as
     /// much again for those that find no place.
     ///

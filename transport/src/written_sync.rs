@@ -54,7 +54,7 @@ const READ: usize = 256 << 10;
 /// another thread than its own. Where no thread can, the function goes on into the file, and of the functions that wait
 /// that one is cut off whose reader has taken nothing for longest, if for two seconds, so that there is a place the next
 /// time. Files of responses take half of `max_spooled_bytes` at most: where that is full, the response is cut off whose
-/// reader is furthest behind of those that take less than 4 MiB a second, or, where readers have made no room for two
+/// reader is furthest behind of those that take less than 4 MiB a second, or, where none has taken anything for two
 /// seconds, of all. Where that is its own, its writes fail.
 ///
 /// A function whose peer has left runs on until it writes next, and its request no longer counts towards

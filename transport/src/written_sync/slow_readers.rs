@@ -38,8 +38,8 @@ pub(crate) struct SlowReaders {
 
 struct SlowReader {
     window: Weak<Window>,
-    /// How often it had taken something when it was last looked at, and since when it has taken nothing more and its
-    /// function has held the same place, or none; `None` where the server was to read for it then.
+    /// What it had taken when it was last looked at, and since when it has taken nothing more and its function has held the
+    /// same place, or none; `None` where the server was to read for it then.
     seen: Option<Seen>,
     /// `None` where it was not behind when it was last looked at.
     pace: Option<Pace>,
@@ -47,8 +47,8 @@ struct SlowReader {
 
 #[derive(Clone, Copy)]
 struct Pace {
-    /// What it had taken at this time.
-    bytes: u64,
+    /// Bytes that it had taken at this time.
+    taken: u64,
     at: u64,
     /// Before that it took less than a fast one does.
     is_slow: bool,
@@ -74,16 +74,16 @@ impl SlowReader {
 
     /// Whether it was slow when it was measured last. The server does not wait for one that it is to read for.
     fn is_slow(&mut self, lag: &Lag, now: u64) -> bool {
-        let Lag { bytes, is_being_read, .. } = *lag;
-        let unknown = Pace { bytes, at: now, is_slow: false };
+        let Lag { taken, is_being_read, .. } = *lag;
+        let unknown = Pace { taken, at: now, is_slow: false };
         let pace = self.pace.get_or_insert(unknown);
         let passed = now.saturating_sub(pace.at);
         if passed >= 2 * MEASURED {
             // It may have had nothing to take meanwhile.
             *pace = unknown;
         } else if passed >= MEASURED {
-            let is_slow = bytes.saturating_sub(pace.bytes).saturating_mul(1000) < FAST.saturating_mul(passed);
-            *pace = Pace { bytes, at: now, is_slow };
+            let is_slow = taken.saturating_sub(pace.taken).saturating_mul(1000) < FAST.saturating_mul(passed);
+            *pace = Pace { taken, at: now, is_slow };
         }
         pace.is_slow && !is_being_read
     }
@@ -92,8 +92,8 @@ impl SlowReader {
 /// Since when a function waits for room while readers take nothing.
 struct Patience {
     since: Instant,
-    /// What they had taken in all when they were last looked at.
-    bytes: u64,
+    /// Bytes that they had taken in all when they were last looked at.
+    taken: u64,
 }
 
 /// Whom a lack of room is to cost its response.
@@ -141,8 +141,8 @@ impl SlowReaders {
     }
 
     /// Writes into the file of a function that has found no room there: once more, and then as soon as readers have made
-    /// some, or the response has been cut whose reader is furthest behind of the slow ones, or of all where that takes
-    /// long, unless it is its own. One at a time, which does what readers wait for meanwhile (`helps`).
+    /// some, or the response has been cut whose reader is furthest behind of the slow ones, or of all where none takes
+    /// anything, unless it is its own. One at a time, which does what readers wait for meanwhile (`helps`).
     pub(super) fn write_with_room(
         &self,
         own: &Arc<Window>,
@@ -152,7 +152,7 @@ impl SlowReaders {
         now: impl Fn() -> u64,
     ) -> io::Result<()> {
         let _makes_room = lock(&self.makes_room);
-        let mut patience = Patience { since: Instant::now(), bytes: 0 };
+        let mut patience = Patience { since: Instant::now(), taken: 0 };
         loop {
             let error = match write() {
                 Err(error) if is_for_want_of_room(&error) => error,
@@ -182,11 +182,11 @@ impl SlowReaders {
         if own.check().is_err() {
             return Verdict::Own;
         }
-        let (mut longest, mut bytes): (Option<(Lag, usize)>, u64) = (None, 0);
+        let (mut longest, mut taken): (Option<(Lag, usize)>, u64) = (None, 0);
         let of_all = patience.since.elapsed() >= PATIENCE;
         let windows = self.look(|reader, lag, at| {
             let Some(lag) = lag else { return reader.pace = None };
-            bytes = bytes.wrapping_add(lag.bytes);
+            taken = taken.wrapping_add(lag.taken);
             if !(reader.is_slow(&lag, now) || of_all) {
                 return;
             }
@@ -194,13 +194,13 @@ impl SlowReaders {
                 longest = Some((lag, at));
             }
         });
-        let is_taken = patience.bytes != bytes;
-        if is_taken {
-            *patience = Patience { since: Instant::now(), bytes };
+        let is_read = patience.taken != taken;
+        if is_read {
+            *patience = Patience { since: Instant::now(), taken };
         }
         let longest = longest.and_then(|(lag, at)| Some((lag, windows.get(at)?)));
         match longest {
-            _ if of_all && is_taken => Verdict::Waits,
+            _ if of_all && is_read => Verdict::Waits,
             None if of_all => Verdict::Own,
             None => Verdict::Waits,
             Some((_, window)) if Arc::ptr_eq(window, own) => Verdict::Own,
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_reader_is_slow_that_has_taken_less_than_a_fast_one_and_is_not_waited_for_by_it() {
-        let lag = |bytes, is_being_read| Lag { taken: 0, bytes, in_file: 9, holds: None, is_being_read };
+        let lag = |taken, is_being_read| Lag { taken, in_file: 9, holds: None, is_being_read };
         let mut reader = SlowReader { window: Weak::new(), seen: None, pace: None };
         let fast = FAST / 1000 * MEASURED;
         assert!(!reader.is_slow(&lag(5, false), 0), "nothing is known");

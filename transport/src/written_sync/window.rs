@@ -39,10 +39,8 @@ struct WindowState {
     held: usize,
     overflow: Option<Overflow>,
     end: Option<WriteEnd>,
-    /// How often the source has taken something.
+    /// Bytes that the source has taken.
     taken: u64,
-    /// How many bytes that were.
-    bytes: u64,
     /// The function waits until something was taken.
     is_waited_for: bool,
     /// What it holds meanwhile, of which there is little.
@@ -115,10 +113,8 @@ pub(super) enum Next {
 /// How far a reader is behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Lag {
-    /// How often the source has taken something.
+    /// Bytes that the source has taken.
     pub(super) taken: u64,
-    /// How many bytes that were.
-    pub(super) bytes: u64,
     /// Bytes in the file that it has not taken.
     pub(super) in_file: u64,
     /// The function waits for it, and holds this meanwhile.
@@ -291,8 +287,7 @@ impl Window {
     /// So many bytes of the file were read.
     pub(super) fn was_read(&self, bytes: u64) {
         let mut state = lock(&self.state);
-        state.taken += 1;
-        state.bytes += bytes;
+        state.taken += bytes;
         if let Some(overflow) = &mut state.overflow {
             overflow.unread -= bytes;
             overflow.files.front_mut().into_iter().for_each(|part| part.read += bytes);
@@ -327,7 +322,6 @@ impl WindowState {
         let is_behind = self.is_waited_for || self.overflow.is_some();
         (is_behind && !self.is_over()).then_some(Lag {
             taken: self.taken,
-            bytes: self.bytes,
             in_file,
             holds: self.holds.filter(|_| self.is_waited_for),
             is_being_read,
@@ -362,8 +356,7 @@ impl WindowState {
     fn next(&mut self) -> Result<Next, &mut Option<Waker>> {
         if let Some(bytes) = self.pieces.pop_front() {
             self.held -= bytes.len();
-            self.taken += 1;
-            self.bytes += bytes.len() as u64;
+            self.taken += bytes.len() as u64;
             // Not for each piece: it is a system call, and a switch between threads.
             let makes_room =
                 self.is_waited_for && self.overflow.is_none() && (self.pieces.is_empty() || self.has_room());
